@@ -1,0 +1,61 @@
+# What every target of ours has: warnings as errors, sanitizers, includes from the repository root.
+
+# sluice_options(TARGET): compile and link options of our own code, private to it.
+function(sluice_options target)
+  target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR})
+  target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Werror
+                                           -ffp-contract=off)
+  target_compile_definitions(${target} PRIVATE SLUICE_MUTANT=${SLUICE_MUTANT})
+  if(SLUICE_SANITIZE)
+    target_compile_options(${target} PRIVATE -fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer
+                                             -fno-sanitize-recover=all)
+    target_link_options(${target} PUBLIC -fsanitize=${SLUICE_SANITIZE})
+  endif()
+  if(SLUICE_FUZZ AND NOT target MATCHES "^fuzz_")
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link,address,undefined)
+    target_link_options(${target} PUBLIC -fsanitize=address,undefined)
+  endif()
+endfunction()
+
+# sluice_library(TARGET): a static library of ours, also known as sluice::NAME.
+function(sluice_library target)
+  sluice_options(${target})
+  string(REPLACE "sluice_" "sluice::" alias ${target})
+  add_library(${alias} ALIAS ${target})
+endfunction()
+
+# sluice_program(TARGET LIBRARIES...): an executable in build/<preset>/bin. OpenSSL comes before wolfSSL on the link
+# line: six symbols exist in both, and the first library wins (docs/dependencies.md).
+function(sluice_program target)
+  sluice_options(${target})
+  set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+  target_link_libraries(${target} PRIVATE ${ARGN})
+endfunction()
+
+# sluice_test(NAME LABEL SOURCES... LIBS libraries...): a GoogleTest program whose tests ctest knows one by one.
+function(sluice_test name label)
+  cmake_parse_arguments(PARSE_ARGV 2 ARG "" "TIMEOUT" "LIBS")
+  add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  sluice_options(${name})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gmock_main)
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${label} TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# sluice_fuzz_target(NAME SOURCE CORPUS LIBS...): with SLUICE_FUZZ a libFuzzer program; without it a program that
+# replays every file of CORPUS through the same entry point under ctest.
+function(sluice_fuzz_target name source corpus)
+  add_executable(${name} ${source})
+  sluice_options(${name})
+  target_link_libraries(${name} PRIVATE ${ARGN})
+  if(SLUICE_FUZZ)
+    target_compile_options(${name} PRIVATE -fsanitize=fuzzer,address,undefined)
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer,address,undefined)
+  else()
+    target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cc)
+    add_test(NAME ${name}_replay COMMAND ${name} ${corpus})
+    set_tests_properties(${name}_replay PROPERTIES LABELS fuzz TIMEOUT 60)
+  endif()
+endfunction()

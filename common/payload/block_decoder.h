@@ -1,0 +1,35 @@
+// Decodes one encoded block of a payload into its output bytes, within the limits of a device class.
+#pragma once
+
+#include "common/payload/container.h"
+
+namespace sluice {
+
+/// Random access to bytes that are not in memory: the base artifact, or the output so far. Reads are bounds-checked by
+/// the caller of ReadAt, here by the decoders: a range outside [0, size) never reaches it.
+class ByteSource {
+ public:
+  virtual ~ByteSource() = default;
+  [[nodiscard]] virtual std::uint64_t size() const = 0;
+  /// Fills `out` from `offset`; E_STORE_IO.
+  virtual Status ReadAt(std::uint64_t offset, std::span<std::uint8_t> out) const = 0;
+};
+
+class MemorySource final : public ByteSource {
+ public:
+  explicit MemorySource(ByteView bytes) : bytes_(bytes) {}
+  [[nodiscard]] std::uint64_t size() const override { return bytes_.size(); }
+  Status ReadAt(std::uint64_t offset, std::span<std::uint8_t> out) const override;
+
+ private:
+  ByteView bytes_;
+};
+
+/// Writes exactly out.size() bytes (= head.OutLength(index)) or fails: E_DELTA_CORRUPT (bad stream, short or long),
+/// E_DELTA_BOMB (output beyond out), E_DELTA_OPS (over 4,096 librsync commands), E_CODEC_UNSUPPORTED (not in
+/// `allowed_mask`), E_STORE_IO. `encoded` was hashed by the caller before. `base` is empty for a full payload;
+/// `output` holds the blocks before this one (ZLIT prefix). Keeps no state between blocks.
+Status DecodeBlock(Codec codec, MemoryClass memory_class, std::uint32_t allowed_mask, ByteView encoded,
+                   const ByteSource& base, const ByteSource& output, std::span<std::uint8_t> out);
+
+}  // namespace sluice

@@ -1,0 +1,65 @@
+// The payload container: head (fixed part and block table), then encoded blocks; docs/protocol.md, "Payloads".
+//
+// Head = 104 + 40 n bytes, little-endian, exact:
+//   0 "SLPD"  4 u16 version=1  6 u8 kind (0 full, 1 delta)  7 u8 class (0 S, 1 M, 2 L)  8 u32 block_size  12 u32 n_blocks
+//   16 u64 out_size  24 out_sha256[32]  56 u64 base_size  64 base_sha256[32] (0 when full)  96 u32 codec_mask  100 u32 0
+//   104 n rows of { u32 in_len, u8 codec, u8 0, u16 0, in_sha256[32] }
+#pragma once
+
+#include <vector>
+
+#include "common/base/bytes.h"
+#include "common/contract/hello.h"
+
+namespace sluice {
+
+enum class Codec : std::uint8_t {
+  kRaw = 0,
+  kZlit = 1,
+  kRsync = 2,
+  kRsyncZstd = 3,
+  kElem = 4,     // reserved: refused with E_CODEC_UNSUPPORTED
+  kQdelta = 5,   // reserved
+  kLowrank = 6,  // reserved
+};
+inline constexpr std::uint32_t kCodecMaskV1 = 0b1111;  // what this build decodes
+std::string_view CodecName(Codec codec) noexcept;
+
+enum class PayloadKind : std::uint8_t { kFull = 0, kDelta = 1 };
+
+struct BlockRow {
+  std::uint32_t in_len = 0;  // encoded bytes, <= out_len + 16
+  Codec codec = Codec::kRaw;
+  Digest in_sha256;          // of the encoded bytes
+  friend bool operator==(const BlockRow&, const BlockRow&) = default;
+};
+
+struct PayloadHead {
+  static constexpr std::size_t kFixedSize = 104;
+  static constexpr std::size_t kRowSize = 40;
+
+  PayloadKind kind = PayloadKind::kFull;
+  MemoryClass memory_class = MemoryClass::kL;
+  std::uint32_t block_size = 0;  // 65,536 in classes M and L, 16,384 in S
+  std::uint64_t out_size = 0;
+  Digest out_sha256;
+  std::uint64_t base_size = 0;
+  Digest base_sha256;
+  std::uint32_t codec_mask = 0;  // of the codecs that the rows use
+  std::vector<BlockRow> rows;
+
+  [[nodiscard]] std::size_t HeadSize() const { return kFixedSize + kRowSize * rows.size(); }
+  /// Offset of block `index` in the payload, the head included.
+  [[nodiscard]] std::uint64_t BlockOffset(std::size_t index) const;
+  [[nodiscard]] std::uint64_t PayloadSize() const { return BlockOffset(rows.size()); }
+  /// block_size, the last one the rest.
+  [[nodiscard]] std::uint32_t OutLength(std::size_t index) const;
+  friend bool operator==(const PayloadHead&, const PayloadHead&) = default;
+};
+
+Bytes BuildHead(const PayloadHead& head);
+/// Refuses unknown versions, kinds and codecs (E_CODEC_UNSUPPORTED for a known but unbuilt one), non-zero reserved
+/// fields, wrong counts, a size that is not exact: E_PAYLOAD_HEAD with what is wrong.
+Result<PayloadHead> ParseHead(ByteView bytes);
+
+}  // namespace sluice
