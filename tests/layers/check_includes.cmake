@@ -1,4 +1,5 @@
 # cmake -D ROOT=... -P check_includes.cmake: every include of ours against the table of allowed edges.
+cmake_minimum_required(VERSION 3.25)
 include(${CMAKE_CURRENT_LIST_DIR}/allowed_includes.cmake)
 
 set(violations 0)

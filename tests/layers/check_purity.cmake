@@ -1,4 +1,5 @@
 # cmake -D NM=nm -D LIBRARY=lib.a -P check_purity.cmake: the undefined symbols of a core library, held against what pure
+cmake_minimum_required(VERSION 3.25)
 # code may need: the language's runtime, memory, strings, containers and arithmetic. A clock, a file, a lock or a stream
 # shows up as a symbol that is not on the list.
 execute_process(COMMAND ${NM} --undefined-only --demangle --format=posix ${LIBRARY}
