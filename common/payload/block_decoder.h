@@ -1,12 +1,14 @@
-// Decodes one encoded block of a payload into its output bytes, within the limits of a device class.
+// Decodes one encoded block of a payload into its output bytes, within the limits of a device
+// class.
 #pragma once
 
 #include "common/payload/container.h"
 
 namespace sluice {
 
-/// Random access to bytes that are not in memory: the base artifact, or the output so far. Reads are bounds-checked by
-/// the caller of ReadAt, here by the decoders: a range outside [0, size) never reaches it.
+/// Random access to bytes that are not in memory: the base artifact, or the output so far. Reads
+/// are bounds-checked by the caller of ReadAt, here by the decoders: a range outside [0, size)
+/// never reaches it.
 class ByteSource {
  public:
   virtual ~ByteSource() = default;
@@ -25,11 +27,21 @@ class MemorySource final : public ByteSource {
   ByteView bytes_;
 };
 
-/// Writes exactly out.size() bytes (= head.OutLength(index)) or fails: E_DELTA_CORRUPT (bad stream, short or long),
-/// E_DELTA_BOMB (output beyond out), E_DELTA_OPS (over 4,096 librsync commands), E_CODEC_UNSUPPORTED (not in
-/// `allowed_mask`), E_STORE_IO. `encoded` was hashed by the caller before. `base` is empty for a full payload;
-/// `output` holds the blocks before this one (ZLIT prefix). Keeps no state between blocks.
-Status DecodeBlock(Codec codec, MemoryClass memory_class, std::uint32_t allowed_mask, ByteView encoded,
-                   const ByteSource& base, const ByteSource& output, std::span<std::uint8_t> out);
+/// Bytes of base or earlier output that a ZLIT block may use as its prefix: 64 KiB in M, 256 KiB in
+/// L, none in S.
+std::uint32_t ZlitPrefixMax(MemoryClass memory_class) noexcept;
+/// Commands of one librsync delta, its END not counted. librsync itself has no such limit.
+inline constexpr std::uint32_t kRsyncCommandsMax = 4'096;
+
+/// Writes exactly out.size() bytes (= head.OutLength(index)) or fails: E_DELTA_CORRUPT (bad stream,
+/// short or long), E_DELTA_BOMB (output beyond out), E_DELTA_OPS (over kRsyncCommandsMax),
+/// E_CODEC_UNSUPPORTED (not in `allowed_mask` or not for `memory_class`), E_STORE_IO (a source
+/// failed). `encoded` was hashed by the caller before. `base` is empty for a full payload; `output`
+/// holds the blocks before this one and nothing else (ZLIT prefix). Keeps no state between blocks;
+/// on failure the contents of `out` are unspecified.
+/// REQUIRES: 0 < out.size() <= BlockSizeOf(memory_class).
+Status DecodeBlock(Codec codec, MemoryClass memory_class, std::uint32_t allowed_mask,
+                   ByteView encoded, const ByteSource& base, const ByteSource& output,
+                   std::span<std::uint8_t> out);
 
 }  // namespace sluice

@@ -1,8 +1,12 @@
-// The payload container: head (fixed part and block table), then encoded blocks; docs/protocol.md, "Payloads".
+// The payload container: head (fixed part and block table), then encoded blocks; docs/protocol.md,
+// "Payloads".
 //
 // Head = 104 + 40 n bytes, little-endian, exact:
-//   0 "SLPD"  4 u16 version=1  6 u8 kind (0 full, 1 delta)  7 u8 class (0 S, 1 M, 2 L)  8 u32 block_size  12 u32 n_blocks
-//   16 u64 out_size  24 out_sha256[32]  56 u64 base_size  64 base_sha256[32] (0 when full)  96 u32 codec_mask  100 u32 0
+//     0 "SLPD"            4 u16 version = 1    6 u8 kind (0 full, 1 delta)
+//     7 u8 class (0 S, 1 M, 2 L)               8 u32 block_size     12 u32 n, the number of rows
+//    16 u64 out_size     24 out_sha256[32]
+//    56 u64 base_size    64 base_sha256[32] (both 0 when full)
+//    96 u32 codec_mask  100 u32 0
 //   104 n rows of { u32 in_len, u8 codec, u8 0, u16 0, in_sha256[32] }
 #pragma once
 
@@ -24,13 +28,23 @@ enum class Codec : std::uint8_t {
 };
 inline constexpr std::uint32_t kCodecMaskV1 = 0b1111;  // what this build decodes
 std::string_view CodecName(Codec codec) noexcept;
+constexpr std::uint32_t CodecBit(Codec codec) { return 1u << static_cast<unsigned>(codec); }
+
+/// What a device of the class decodes: RAW and RSYNC in S, which has no room for zstd; all of
+/// kCodecMaskV1 in M and L.
+std::uint32_t CodecMaskOf(MemoryClass memory_class) noexcept;
+/// 16,384 in S, 65,536 in M and L.
+std::uint32_t BlockSizeOf(MemoryClass memory_class) noexcept;
+
+/// An encoded block is at most this much longer than its output, whatever the codec.
+inline constexpr std::uint32_t kBlockOverheadMax = 16;
 
 enum class PayloadKind : std::uint8_t { kFull = 0, kDelta = 1 };
 
 struct BlockRow {
-  std::uint32_t in_len = 0;  // encoded bytes, <= out_len + 16
+  std::uint32_t in_len = 0;  // encoded bytes, 1 .. OutLength + kBlockOverheadMax
   Codec codec = Codec::kRaw;
-  Digest in_sha256;          // of the encoded bytes
+  Digest in_sha256;  // of the encoded bytes
   friend bool operator==(const BlockRow&, const BlockRow&) = default;
 };
 
@@ -57,9 +71,16 @@ struct PayloadHead {
   friend bool operator==(const PayloadHead&, const PayloadHead&) = default;
 };
 
+/// REQUIRES: a head that ParseHead would accept. BuildHead(*ParseHead(bytes)) == bytes.
 Bytes BuildHead(const PayloadHead& head);
-/// Refuses unknown versions, kinds and codecs (E_CODEC_UNSUPPORTED for a known but unbuilt one), non-zero reserved
-/// fields, wrong counts, a size that is not exact: E_PAYLOAD_HEAD with what is wrong.
+/// Refuses unknown versions, kinds and codecs, non-zero reserved fields, wrong counts, a size that
+/// is not exact: E_PAYLOAD_HEAD with what is wrong. E_CODEC_UNSUPPORTED for a codec that is known
+/// but not built, or not for the payload's class. An artifact has at least one byte, so a head has
+/// at least one row.
 Result<PayloadHead> ParseHead(ByteView bytes);
+/// The head's size as told by the first kFixedSize bytes of a payload, so that the head can be cut
+/// off a whole payload. E_PAYLOAD_HEAD if these are no head or the row count is beyond what the
+/// largest artifact needs.
+Result<std::size_t> HeadSizeOf(ByteView payload);
 
 }  // namespace sluice

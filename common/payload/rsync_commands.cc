@@ -1,0 +1,58 @@
+#include "common/payload/rsync_commands.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::uint8_t kEndCode = 0x00;
+
+tl::unexpected<Error> Corrupt(const char* what) {
+  return Fail(ErrorCode::kDeltaCorrupt,
+              std::string("librsync delta: ") + what + "; encode the payload again");
+}
+
+}  // namespace
+
+Result<RsyncCommandReader> RsyncCommandReader::Open(ByteView delta) {
+  RsyncCommandReader reader(delta);
+  SLUICE_ASSIGN(const std::uint64_t magic, reader.TakeNumber(sizeof kRsyncDeltaMagic));
+  if (magic != kRsyncDeltaMagic) return Corrupt("wrong magic");
+  return reader;
+}
+
+Result<RsyncCommand> RsyncCommandReader::Next() {
+  SLUICE_ASSIGN(const std::uint64_t code, TakeNumber(1));
+  if (code == kEndCode) {
+    if (!rest_.empty()) return Corrupt("bytes after the end command");
+    return RsyncCommand{};
+  }
+  if (code >= kRsyncReserved) return Corrupt("reserved command");
+
+  RsyncCommand command;
+  if (code >= kRsyncCopy11) {
+    const std::uint64_t widths = code - kRsyncCopy11;
+    command.kind = RsyncCommand::Kind::kCopy;
+    SLUICE_ASSIGN(command.base_offset, TakeNumber(std::size_t{1} << (widths / 4)));
+    SLUICE_ASSIGN(command.length, TakeNumber(std::size_t{1} << (widths % 4)));
+    if (command.length == 0) return Corrupt("empty copy");
+    return command;
+  }
+  command.kind = RsyncCommand::Kind::kLiteral;
+  command.length = code;
+  if (code >= kRsyncLiteral1) {
+    SLUICE_ASSIGN(command.length, TakeNumber(std::size_t{1} << (code - kRsyncLiteral1)));
+  }
+  if (command.length == 0) return Corrupt("empty literal");
+  if (command.length > rest_.size()) return Corrupt("cut off in a literal");
+  rest_ = rest_.subspan(static_cast<std::size_t>(command.length));
+  return command;
+}
+
+Result<std::uint64_t> RsyncCommandReader::TakeNumber(std::size_t width) {
+  if (rest_.size() < width) return Corrupt("cut off");
+  std::uint64_t value = 0;
+  for (const std::uint8_t byte : rest_.first(width)) value = value << 8 | byte;
+  rest_ = rest_.subspan(width);
+  return value;
+}
+
+}  // namespace sluice
