@@ -1,0 +1,39 @@
+// A look: gathers what the judge reads from a rollout and its devices' telemetry, and opens the
+// windows it counts in.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "rollout_engine/core/rollout.h"
+#include "rollout_engine/core/telemetry_totals.h"
+
+namespace sluice {
+
+using FleetTelemetry = std::map<std::string, DeviceTotals>;  // by device id
+
+/// A device counts as reachable when it was heard this recently.
+inline constexpr std::int64_t kReachableMs = limits::kDay;
+
+struct Look {
+  JudgeInput input;
+  std::int32_t reachable = 0;
+  std::int32_t reachable_active = 0;
+  std::optional<double> memory_increase_percent;
+};
+
+/// The answer to the effect RunLook. REQUIRES: the rollout is in a stage.
+Look BuildLook(const Rollout& rollout, const FleetTelemetry& fleet, BootMs now);
+/// By the rule that the rollout's file names.
+JudgeOutput JudgeLook(const Rollout& rollout, const Look& look);
+/// The event that carries the result back.
+LookJudged MakeLookJudged(const RunLook& request, const Look& look, const JudgeOutput& output);
+
+/// The answers to the effect OpenWindow: of every device in either arm, of every device, of one
+/// that activates.
+void OpenStageWindow(const Rollout& rollout, FleetTelemetry& fleet, BootMs now);
+void OpenEpochWindow(const Rollout& rollout, FleetTelemetry& fleet, BootMs now);
+void OpenDeviceWindow(const Rollout& rollout, const std::string& device, FleetTelemetry& fleet,
+                      BootMs now);
+
+}  // namespace sluice

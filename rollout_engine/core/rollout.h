@@ -1,0 +1,160 @@
+// The rollout state machine: events in, effects out, nothing else.
+//
+// The same events in the same order give the same state and the same effects, so a stored log of
+// events is the rollout.
+#pragma once
+
+#include <array>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/result.h"
+#include "rollout_engine/core/cohort.h"
+#include "rollout_engine/core/ramp.h"
+#include "rollout_engine/core/rollout_event.h"
+#include "rollout_engine/core/rollout_spec.h"
+
+namespace sluice {
+
+enum class RolloutStatus : std::uint8_t {
+  kScheduled,
+  kRunning,
+  kHolding,  // the judge or a gate stopped it
+  kPaused,   // an operator stopped it
+  kAwaitingApproval,
+  kRollingBack,
+  kRolledBack,
+  kAborted,
+  kCompleted,
+};
+inline constexpr std::size_t kRolloutStatusCount = 9;
+std::string_view RolloutStatusName(RolloutStatus status) noexcept;
+
+/// Where a device is in its update, in operators' words.
+enum class DeviceState : std::uint8_t {
+  kIdle,
+  kOffered,
+  kDownloading,
+  kVerified,
+  kActivating,
+  kTrial,
+  kConfirmed,
+  kFailed,
+  kReverted,
+  kLost,        // never stored: DeviceStateAt derives it from silence
+  kSuperseded,  // withdrew the offer
+};
+inline constexpr std::size_t kDeviceStateCount = 11;
+std::string_view DeviceStateName(DeviceState state) noexcept;
+
+inline constexpr std::int32_t kNoStage = -1;
+
+/// One device's part in the rollout.
+struct Member {
+  std::string hardware;
+  double unit = 0;
+  bool had_model = false;
+  std::int32_t stage = kNoStage;  // whose cohort took it
+  DeviceState state = DeviceState::kIdle;
+  std::string code;       // of the last report, "" = none
+  bool deferred = false;  // the device's own policy lets it wait
+  bool control = false;   // of the current stage
+  bool wants_permit = false;
+  bool self_reverted = false;
+  std::optional<BootMs> permit_at;
+  std::optional<BootMs> activated_at;  // exposed, and in the test arm, from here on
+  friend bool operator==(const Member&, const Member&) = default;
+};
+
+/// One stage that was entered.
+struct StageRun {
+  std::int32_t stage = 0;
+  CutOffs cut_offs;
+  BootMs started;
+  WallMs started_wall;
+  std::optional<BootMs> first_activation;  // looks count from here
+  std::optional<BootMs> soak_started;      // min_devices are active
+  std::optional<BootMs> ended;
+  std::int32_t looks = 0;            // requested so far
+  std::optional<Decision> decision;  // of the last look
+  std::string why;                   // its sentence
+  bool brake = false;
+  std::int32_t accepted_failures = 0;  // install failures that an operator resumed over
+  std::set<HoldCause> accepted_holds;  // judged holds that an operator resumed over
+  bool accepted_memory = false;
+  std::int32_t calm_looks = 0;  // in a row, since an environment hold
+  friend bool operator==(const StageRun&, const StageRun&) = default;
+};
+
+/// Why a rollout waits for a person.
+enum class AwaitedApproval : std::uint8_t { kNone, kStageEntry, kPromotion, kInconclusive };
+
+struct Rollout {
+  std::string id;
+  RolloutSpec spec;
+  RolloutStatus status = RolloutStatus::kScheduled;
+  std::string why;             // one sentence for people: what it does and because of what
+  bool first_release = false;  // nobody had a model: no control arm
+  std::map<std::string, std::uint64_t> release_ids;  // by hardware
+  std::map<std::string, Member> members;             // eligible devices by id
+  std::vector<StageRun> runs;                        // entered stages; the last is the current one
+  std::set<std::string> excluded_hardware;           // rolled back alone; ineligible
+  HoldCause hold_cause = HoldCause::kNone;           // what the judge holds it for
+  AwaitedApproval awaited = AwaitedApproval::kNone;
+  std::int32_t next_stage = kNoStage;  // entered when approved
+  JudgeState judge;
+  Ramp ramp;
+  std::vector<OrderEntry> order;  // its entries of the fleet's Order
+  std::optional<BootMs> rolled_back_at;
+  std::array<std::optional<BootMs>, kTimerKindCount> timers;  // armed, by TimerKind
+
+  friend bool operator==(const Rollout&, const Rollout&) = default;
+};
+
+/// REQUIRES: a spec from ParseRolloutYaml. E_CFG_RANGE for what the file may say but this build
+/// does not run.
+Result<Rollout> CreateRollout(std::string id, RolloutSpec spec);
+
+/// Advances `rollout` by one event and returns what the caller must now do, in order.
+/// On error `rollout` is unchanged: E_STATE (not in this status), E_DENY_LISTED (it was rolled
+/// back), E_CFG_NO_DEVICES, E_NOT_FOUND (no such stage). Pure: no clock, no I/O, no randomness.
+[[nodiscard]] Result<std::vector<Effect>> Step(Rollout& rollout, const Event& event);
+
+/// Timers to arm again and nothing else: what a restarted engine does with a rollout that it
+/// replayed.
+std::vector<ArmTimer> ArmedTimers(const Rollout& rollout);
+
+// ---- reading a rollout ----
+
+/// kNoStage before the start.
+std::int32_t CurrentStage(const Rollout& rollout);
+/// On the new release as far as the engine knows: activating, in trial or confirmed.
+bool IsActive(const Member& member);
+/// kLost when it was exposed, is active and was last heard silent_after_intervals ago.
+DeviceState DeviceStateAt(const Rollout& rollout, const Member& member, BootMs last_heard,
+                          BootMs now);
+/// Nothing while the soak clock does not run.
+std::optional<std::int64_t> SoakLeftMs(const Rollout& rollout, BootMs now);
+/// Members per state in the cohorts of stages 0 to `stage`.
+std::array<std::int32_t, kDeviceStateCount> CountStates(const Rollout& rollout, std::int32_t stage);
+/// How many devices the cohorts of stages 0 to `stage` hold.
+std::int32_t CohortCount(const Rollout& rollout, std::int32_t stage);
+
+// ---- the table of legal (status, event) pairs ----
+
+enum class Legality : std::uint8_t {
+  kRefused,  // an error for whoever asked
+  kIgnored,  // the world moved on: no effect
+  kAccepted,
+};
+/// `event` is an index of EventBody.
+Legality LegalityOf(RolloutStatus status, std::size_t event) noexcept;
+std::string_view EventName(std::size_t event) noexcept;
+/// The table in Markdown, for docs.
+std::string PrintRolloutTable();
+
+}  // namespace sluice
