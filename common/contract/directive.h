@@ -42,7 +42,7 @@ struct Directive {
   std::string rollout;  // "" = offered outside any rollout (baseline)
   std::uint16_t stage = 0;
   DirectiveAction action = DirectiveAction::kInstall;
-  Digest manifest;      // of the manifest's envelope as fetched; in a revert the release to leave; zero in a hold
+  Digest manifest;      // of the manifest's envelope as fetched; in a revert the release to leave; zero = hold only
   std::uint32_t manifest_size = 0;
   std::vector<PayloadOffer> offers;  // <= 4, in the order to try
   std::uint64_t byte_budget = 0;     // total for this manifest, both directions, over all directives

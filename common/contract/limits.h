@@ -48,6 +48,8 @@ inline constexpr std::size_t kLatencyBinsMax = 1'024;  // bytes
 inline constexpr std::uint64_t kArtifactBytesMax = std::uint64_t{4} << 30;
 inline constexpr std::uint32_t kManifestBlockSize = 65'536;  // unit of the signed block list
 inline constexpr std::uint32_t kSmallBlockSize = 16'384;     // class S
+// A payload of the longest artifact: 4 GiB plus the head and framing of its blocks.
+inline constexpr std::uint64_t kPayloadBytesMax = kArtifactBytesMax + (std::uint64_t{16} << 20);
 inline constexpr std::uint64_t kValidationSetBytesMax = std::uint64_t{64} << 20;
 
 // Chunks
@@ -76,5 +78,7 @@ inline constexpr std::int64_t kClockSlackBack = 5 * kMinute;
 inline constexpr std::int64_t kClockSlackAhead = 400 * kDay;
 inline constexpr std::int64_t kEngineClockJumpMax = 30 * kDay;
 inline constexpr std::int64_t kClosedOrderKept = 30 * kDay;
+inline constexpr std::uint32_t kIntervalSecondsMax = 86'400;  // telemetry interval, ask again
+inline constexpr std::int64_t kTimeMsMax = 253'402'300'799'999;  // the last millisecond of the year 9999
 
 }  // namespace sluice::limits
