@@ -62,7 +62,7 @@ namespace sluice {
   X(kHookUnavailable, "E_HOOK_UNAVAILABLE") X(kStoreIo, "E_STORE_IO")                             \
   /* engine store */                                                                              \
   X(kStoreCorrupt, "E_STORE_CORRUPT") X(kStoreReadonly, "E_STORE_READONLY")                       \
-  X(kLocked, "E_LOCKED") X(kRateLimited, "E_RATE_LIMITED")                                        \
+  X(kLocked, "E_LOCKED") X(kRateLimited, "E_RATE_LIMITED") X(kStoreSchema, "E_STORE_SCHEMA")      \
   /* rollout operations */                                                                        \
   X(kRolloutActive, "E_ROLLOUT_ACTIVE") X(kDenyListed, "E_DENY_LISTED")                           \
   /* broker and TLS */                                                                            \

@@ -1,0 +1,185 @@
+#include "rollout_engine/store/rocksdb_store.h"
+
+#include <rocksdb/db.h>
+#include <rocksdb/options.h>
+#include <rocksdb/table.h>
+#include <rocksdb/write_batch.h>
+
+#include <atomic>
+#include <exception>
+#include <filesystem>
+
+#include "rollout_engine/store/keys.h"
+#include "rollout_engine/store/store_lock.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kOpenFilesMax = 128;
+constexpr std::size_t kMemtableBytes = std::size_t{8} << 20;
+constexpr std::size_t kBlockCacheBytes = std::size_t{16} << 20;
+constexpr std::uint64_t kLogBytesMax = std::uint64_t{64} << 20;
+constexpr std::size_t kBatchBytesMax = std::size_t{64} << 20;
+
+rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
+rocksdb::Slice ToSlice(ByteView bytes) { return ToSlice(AsText(bytes)); }
+std::string_view ToText(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
+
+/// RocksDB names the damaged file somewhere in its sentence, by path or by name; else the folder
+/// has to do.
+std::string FileNamedIn(const std::string& message, const std::string& path) {
+  std::size_t begin = 0;
+  while (begin < message.size()) {
+    std::size_t end = message.find_first_of(" ,:;()", begin);
+    if (end == std::string::npos) end = message.size();
+    const std::string word = message.substr(begin, end - begin);
+    if (word.ends_with(".sst") || word.ends_with(".log") ||
+        word.find("MANIFEST-") != std::string::npos || word.ends_with("CURRENT")) {
+      return (std::filesystem::path(path) / std::filesystem::path(word).filename()).string();
+    }
+    begin = end + 1;
+  }
+  return path;
+}
+
+Error StoreError(const rocksdb::Status& status, const std::string& path) {
+  const std::string message = status.ToString();
+  if (status.IsIOError() && !status.IsPathNotFound())
+    return {ErrorCode::kStoreIo, path + ": " + message};
+  return {ErrorCode::kStoreCorrupt, "file=" + FileNamedIn(message, path) + " (" + message +
+                                        "); run 'sluice store verify' or restore a backup"};
+}
+
+rocksdb::Options StoreOptions(bool create) {
+  rocksdb::Options options;
+  options.create_if_missing = create;
+  options.paranoid_checks = true;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  options.max_open_files = kOpenFilesMax;
+  options.write_buffer_size = kMemtableBytes;
+  options.max_total_wal_size = kLogBytesMax;
+  options.keep_log_file_num = 2;
+  options.max_log_file_size = std::size_t{1} << 20;
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+/// What the folder looks like before RocksDB touches it: left to itself it would make a new
+/// database where CURRENT is missing, beside the orphaned files of the old one.
+enum class Folder { kAbsent, kDatabase, kHeadless };
+
+Result<Folder> LookAt(const std::string& path) {
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) return Folder::kAbsent;
+  bool any = false;
+  std::filesystem::directory_iterator entries(path, error);
+  if (error) return Fail(ErrorCode::kStoreIo, path + ": " + error.message());
+  for (const auto& entry : entries) {
+    const std::string name = entry.path().filename().string();
+    if (name == "CURRENT") return Folder::kDatabase;
+    any = any || name.ends_with(".sst") || name.ends_with(".log") || name.starts_with("MANIFEST-");
+  }
+  return any ? Folder::kHeadless : Folder::kAbsent;
+}
+
+}  // namespace
+
+struct RocksdbStore::Impl {
+  std::string path;
+  std::optional<StoreLock> lock;  // released after the database is closed
+  std::unique_ptr<rocksdb::DB> db;
+  std::atomic<bool> failed{false};
+};
+
+RocksdbStore::RocksdbStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+RocksdbStore::~RocksdbStore() = default;
+
+Result<std::unique_ptr<RocksdbStore>> RocksdbStore::Open(const std::string& path, Mode mode) {
+  SLUICE_ASSIGN(const Folder folder, LookAt(path));
+  if (folder == Folder::kHeadless) {
+    return Fail(ErrorCode::kStoreCorrupt,
+                "file=" + path + "/CURRENT (missing beside data); restore a backup");
+  }
+  if (folder == Folder::kAbsent && mode != Mode::kCreate) {
+    return Fail(ErrorCode::kNotFound, "no store in " + path);
+  }
+  auto impl = std::make_unique<Impl>();
+  impl->path = path;
+  if (mode != Mode::kReadOnly) {
+    SLUICE_ASSIGN(impl->lock, StoreLock::Take(path + ".lock"));
+  }
+  const rocksdb::Options options = StoreOptions(folder == Folder::kAbsent);
+  rocksdb::DB* db = nullptr;
+  try {
+    const rocksdb::Status status = mode == Mode::kReadOnly
+                                       ? rocksdb::DB::OpenForReadOnly(options, path, &db)
+                                       : rocksdb::DB::Open(options, path, &db);
+    impl->db.reset(db);
+    if (!status.ok()) return Fail(StoreError(status, path));
+  } catch (const std::exception& error) {  // threads and memory that the system refuses
+    return Fail(ErrorCode::kStoreIo, path + ": " + error.what());
+  }
+  auto store = std::unique_ptr<RocksdbStore>(new RocksdbStore(std::move(impl)));
+  SLUICE_TRY(store->Verify());
+  SLUICE_TRY(store_key::CheckSchema(*store));
+  return store;
+}
+
+Result<std::optional<Bytes>> RocksdbStore::Get(std::string_view key) const {
+  rocksdb::PinnableSlice value;
+  const rocksdb::Status status = impl_->db->Get(
+      rocksdb::ReadOptions(), impl_->db->DefaultColumnFamily(), ToSlice(key), &value);
+  if (status.IsNotFound()) return std::nullopt;
+  if (!status.ok()) return Fail(StoreError(status, impl_->path));
+  const ByteView bytes = AsBytes(ToText(value));
+  return Bytes(bytes.begin(), bytes.end());
+}
+
+Status RocksdbStore::Write(const WriteBatch& batch, bool sync) {
+  if (impl_->failed) {
+    return Fail(
+        ErrorCode::kStoreReadonly,
+        impl_->path +
+            ": a write failed before; free the disk or replace it, then restart the engine");
+  }
+  rocksdb::WriteBatch changes;
+  for (const WriteBatch::Change& change : batch.changes()) {
+    const rocksdb::Status added = change.value
+                                      ? changes.Put(ToSlice(change.key), ToSlice(*change.value))
+                                      : changes.Delete(ToSlice(change.key));
+    if (!added.ok()) return Fail(StoreError(added, impl_->path));
+  }
+  if (changes.GetDataSize() > kBatchBytesMax) {
+    return Fail(ErrorCode::kTooBig, "a batch of " + std::to_string(changes.GetDataSize()) +
+                                        " bytes; at most " + std::to_string(kBatchBytesMax));
+  }
+  rocksdb::WriteOptions options;
+  options.sync = sync;
+  const rocksdb::Status status = impl_->db->Write(options, &changes);
+  if (status.ok()) return {};
+  impl_->failed = true;
+  return Fail(StoreError(status, impl_->path));
+}
+
+Status RocksdbStore::Scan(
+    std::string_view prefix,
+    const std::function<bool(std::string_view key, ByteView value)>& visit) const {
+  const std::unique_ptr<rocksdb::Iterator> entry(impl_->db->NewIterator(rocksdb::ReadOptions()));
+  for (entry->Seek(ToSlice(prefix)); entry->Valid() && entry->key().starts_with(ToSlice(prefix));
+       entry->Next()) {
+    if (!visit(ToText(entry->key()), AsBytes(ToText(entry->value())))) return {};
+  }
+  if (!entry->status().ok()) return Fail(StoreError(entry->status(), impl_->path));
+  return {};
+}
+
+Status RocksdbStore::Verify() const {
+  const rocksdb::Status status = impl_->db->VerifyChecksum();
+  if (!status.ok()) return Fail(StoreError(status, impl_->path));
+  return {};
+}
+
+}  // namespace sluice
