@@ -1,0 +1,563 @@
+#include "common/mqtt/paho_transport.h"
+
+#include <mqtt/async_client.h>
+
+#include <array>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <variant>
+
+#include "common/base/check.h"
+#include "common/contract/limits.h"
+#include "common/mqtt/publish_window.h"
+
+namespace sluice {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr std::size_t kInboxMessagesMax = 4'096;
+constexpr std::size_t kInboxBytesMax = std::size_t{16} << 20;
+constexpr milliseconds kDisconnectWait{2'000};
+// Paho reports its own connect timeout; ours is the net below it.
+constexpr milliseconds kTimeoutGrace{2'000};
+// How often an idle connection is asked whether it is still there, should Paho fail to say so.
+constexpr milliseconds kLivenessInterval{30'000};
+
+/// One object for Paho's two calls about the end of an action.
+class ActionListener final : public mqtt::iaction_listener {
+ public:
+  using Ended = std::function<void(const mqtt::token& token, bool ok)>;
+  explicit ActionListener(Ended ended) : ended_(std::move(ended)) {}
+  void on_success(const mqtt::token& token) override { ended_(token, true); }
+  void on_failure(const mqtt::token& token) override { ended_(token, false); }
+
+ private:
+  Ended ended_;
+};
+
+struct Acknowledged {
+  std::uint64_t publish_id;
+  bool ok;
+};
+using InboxItem = std::variant<MqttMessage, Acknowledged>;
+
+// By CONNACK return code; 0 is success.
+constexpr std::array kConnackTexts = {"",
+                                      "it does not speak MQTT 3.1.1",
+                                      "it does not accept the client id",
+                                      "it is unavailable",
+                                      "wrong user name or password",
+                                      "not authorized"};
+
+/// What OpenSSL said, in the words of our codes; the text carries the rest.
+ErrorCode TlsCode(const std::string& tls_text) {
+  if (tls_text.find("certificate has expired") != std::string::npos) {
+    return ErrorCode::kTlsCertExpired;
+  }
+  if (tls_text.find("hostname mismatch") != std::string::npos) return ErrorCode::kTlsHostname;
+  if (tls_text.find("certificate verify failed") != std::string::npos) {
+    return ErrorCode::kTlsUntrustedCa;
+  }
+  return ErrorCode::kNotConnected;
+}
+
+Error PublishError(const mqtt::exception& error) {
+  const int code = error.get_return_code();
+  if (code == MQTTASYNC_MAX_BUFFERED_MESSAGES || code == MQTTASYNC_NO_MORE_MSGIDS) {
+    return {ErrorCode::kBackpressure, "the MQTT client's buffer is full; publish again later"};
+  }
+  if (code == MQTTASYNC_DISCONNECTED) {
+    return {ErrorCode::kNotConnected, "the broker connection was just lost"};
+  }
+  return {ErrorCode::kIo, "publish failed: " + error.to_string()};
+}
+
+Status CheckOptions(const PahoOptions& options) {
+  const std::string& url = options.broker_url;
+  if (!url.starts_with("tcp://") && !url.starts_with("ssl://")) {
+    return Fail(ErrorCode::kUsage,
+                "broker URL '" + url + "': write tcp://host:port or ssl://host:port");
+  }
+  if (options.client_id.empty()) return Fail(ErrorCode::kUsage, "the MQTT client id is empty");
+  if (options.keepalive.count() < 0 || options.keepalive.count() > 65'535) {
+    return Fail(ErrorCode::kUsage, "keepalive of " + std::to_string(options.keepalive.count()) +
+                                       " s: 0 to 65535 are possible");
+  }
+  if (options.connect_timeout.count() < 1) {
+    return Fail(ErrorCode::kUsage, "the connect timeout must be at least 1 s");
+  }
+  return {};
+}
+
+}  // namespace
+
+class PahoTransport::Impl {
+ public:
+  Impl(PahoOptions options, std::unique_ptr<Random> random)
+      : options_(std::move(options)), random_(std::move(random)) {
+    SLUICE_CHECK(random_ != nullptr);
+  }
+
+  Status Start(Will will, std::vector<Subscription> subscriptions, TransportEvents& events);
+  void Stop();
+  Result<std::uint64_t> Publish(std::string_view topic, ByteView payload, Qos qos, bool retain);
+  void Reconnect();
+  LinkUse Used() const;
+  std::uint64_t DroppedMessages() const;
+
+ private:
+  struct Connection;
+
+  void BuildConnectOptions(const Will& will);
+
+  // The transport's thread.
+  void Run();
+  Status Connect();
+  Status AwaitConnack(Connection& connection);
+  Status Subscribe(Connection& connection);
+  Error Serve();
+  void EndConnection();
+  void Deliver(InboxItem item);
+  Error ConnectError(Connection& connection);
+
+  // Paho's threads. Each takes the lock, notes what happened and leaves.
+  void OnConnectEnded(Connection& connection, int return_code, bool ok);
+  void OnSubscribeEnded(Connection& connection, bool ok);
+  void OnPublishEnded(std::uint64_t publish_id, bool ok);
+  void OnConnectionLost(Connection& connection);
+  void OnMessageArrived(Connection& connection, const mqtt::message& message);
+
+  const PahoOptions options_;
+  const std::unique_ptr<Random> random_;
+  std::vector<Subscription> subscriptions_;
+  TransportEvents* events_ = nullptr;
+  // Both stay where they are: a copy of either keeps pointers into its original.
+  mqtt::ssl_options ssl_options_;
+  mqtt::connect_options connect_options_;
+
+  mutable std::mutex mutex_;
+  std::condition_variable changed_;
+  // All below are guarded by mutex_, which is never held while Paho is called.
+  bool started_ = false;
+  bool stopping_ = false;
+  bool reconnect_asked_ = false;
+  bool serving_ = false;  // every SUBACK is there, Publish may
+  std::shared_ptr<Connection> connection_;
+  PublishWindow window_;
+  std::deque<InboxItem> inbox_;
+  std::size_t inbox_messages_ = 0;
+  std::size_t inbox_bytes_ = 0;
+  LinkUse used_;
+  std::uint64_t dropped_messages_ = 0;
+  std::string tls_text_;
+
+  std::thread thread_;
+};
+
+/// One MQTT connection from CONNECT to its end. Each has a Paho client of its own, so that nothing
+/// that a former one left behind can show up in the next.
+struct PahoTransport::Impl::Connection {
+  explicit Connection(Impl& owner)
+      : connect_listener([this, &owner](const mqtt::token& token, bool ok) {
+          owner.OnConnectEnded(*this, token.get_return_code(), ok);
+        }),
+        subscribe_listener(
+            [this, &owner](const mqtt::token&, bool ok) { owner.OnSubscribeEnded(*this, ok); }),
+        publish_listener([&owner](const mqtt::token& token, bool ok) {
+          owner.OnPublishEnded(reinterpret_cast<std::uintptr_t>(token.get_user_context()), ok);
+        }),
+        client(owner.options_.broker_url, owner.options_.client_id,
+               mqtt::create_options(MQTTVERSION_3_1_1,
+                                    2 * static_cast<int>(kOutstandingMessagesMax))) {
+    // Before connect; and never set_callback, which holds a lock that Paho's receive thread wants.
+    client.set_connection_lost_handler(
+        [this, &owner](const std::string&) { owner.OnConnectionLost(*this); });
+    client.set_message_callback([this, &owner](mqtt::const_message_ptr message) {
+      if (message) owner.OnMessageArrived(*this, *message);
+    });
+  }
+
+  // Guarded by the owner's mutex.
+  bool connect_ended = false;
+  int connect_code = 0;
+  std::size_t subacks = 0;
+  bool subscribe_refused = false;
+  bool lost = false;
+
+  ActionListener connect_listener;
+  ActionListener subscribe_listener;
+  ActionListener publish_listener;
+  mqtt::token_ptr connect_token;
+  mqtt::async_client client;  // last: gone before what it calls
+};
+
+Status PahoTransport::Impl::Start(Will will, std::vector<Subscription> subscriptions,
+                                  TransportEvents& events) {
+  SLUICE_TRY(CheckOptions(options_));
+  SLUICE_TRY(CheckSession(will, subscriptions));
+  const std::lock_guard lock(mutex_);
+  if (started_) return Fail(ErrorCode::kState, "this transport was started before; make a new one");
+  try {
+    BuildConnectOptions(will);
+  } catch (const std::exception& error) {
+    return Fail(ErrorCode::kUsage, std::string("MQTT connect options: ") + error.what());
+  }
+  subscriptions_ = std::move(subscriptions);
+  events_ = &events;
+  started_ = true;
+  thread_ = std::thread([this] { Run(); });
+  return {};
+}
+
+void PahoTransport::Impl::BuildConnectOptions(const Will& will) {
+  connect_options_.set_mqtt_version(MQTTVERSION_3_1_1);
+  connect_options_.set_clean_session(true);
+  connect_options_.set_automatic_reconnect(false);
+  connect_options_.set_keep_alive_interval(options_.keepalive);
+  connect_options_.set_connect_timeout(options_.connect_timeout);
+  connect_options_.set_max_inflight(static_cast<int>(kOutstandingMessagesMax));
+  if (!options_.username.empty()) {
+    connect_options_.set_user_name(options_.username);
+    connect_options_.set_password(mqtt::binary_ref(options_.password));
+  }
+  if (!will.topic.empty()) {
+    connect_options_.set_will_message(mqtt::message(will.topic, will.payload.data(),
+                                                    will.payload.size(), static_cast<int>(will.qos),
+                                                    will.retain));
+  }
+  if (!options_.broker_url.starts_with("ssl://")) return;
+  if (!options_.tls.ca_path.empty()) ssl_options_.set_trust_store(options_.tls.ca_path);
+  if (!options_.tls.certificate_path.empty()) {
+    ssl_options_.set_key_store(options_.tls.certificate_path);
+    ssl_options_.set_private_key(options_.tls.key_path);
+  }
+  ssl_options_.set_enable_server_cert_auth(true);
+  ssl_options_.set_verify(true);
+  ssl_options_.set_error_handler([this](const std::string& line) {
+    const std::lock_guard lock(mutex_);
+    if (tls_text_.size() < 512) tls_text_ += line;
+  });
+  connect_options_.set_ssl(ssl_options_);
+}
+
+void PahoTransport::Impl::Stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (!thread_.joinable()) return;
+  SLUICE_CHECK(thread_.get_id() != std::this_thread::get_id());
+  thread_.join();
+}
+
+Result<std::uint64_t> PahoTransport::Impl::Publish(std::string_view topic, ByteView payload,
+                                                   Qos qos, bool retain) {
+  SLUICE_TRY(CheckPublish(topic, payload));
+  const std::size_t bytes = LinkBytes(topic, payload);
+  std::shared_ptr<Connection> connection;
+  std::uint64_t id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!serving_) return Fail(ErrorCode::kNotConnected, "no broker connection; wait for it");
+    SLUICE_ASSIGN(id, window_.Admit(qos, bytes));
+    connection = connection_;
+    used_.bytes_up += bytes;
+  }
+  // The id is in the window before Paho knows the message: its end may be told before publish()
+  // returns.
+  try {
+    connection->client.publish(
+        mqtt::string(topic), payload.data(), payload.size(), static_cast<int>(qos), retain,
+        reinterpret_cast<void*>(static_cast<std::uintptr_t>(id)), connection->publish_listener);
+  } catch (const mqtt::exception& error) {
+    const std::lock_guard lock(mutex_);
+    window_.Release(id);
+    used_.bytes_up -= bytes;
+    return Fail(PublishError(error));
+  }
+  return id;
+}
+
+void PahoTransport::Impl::Reconnect() {
+  {
+    const std::lock_guard lock(mutex_);
+    reconnect_asked_ = true;
+  }
+  changed_.notify_all();
+}
+
+LinkUse PahoTransport::Impl::Used() const {
+  const std::lock_guard lock(mutex_);
+  return used_;
+}
+
+std::uint64_t PahoTransport::Impl::DroppedMessages() const {
+  const std::lock_guard lock(mutex_);
+  return dropped_messages_;
+}
+
+void PahoTransport::Impl::Run() {
+  ReconnectBackoff backoff(options_.reconnect);
+  while (true) {
+    Error why;
+    if (Status connected = Connect(); connected.has_value()) {
+      const auto up_since = SteadyClock::now();
+      why = Serve();
+      backoff.ConnectionLasted(
+          std::chrono::duration_cast<milliseconds>(SteadyClock::now() - up_since).count());
+    } else {
+      why = std::move(connected).error();
+    }
+    EndConnection();
+    std::unique_lock lock(mutex_);
+    if (stopping_) return;
+    lock.unlock();
+    events_->OnDisconnected(why);
+    lock.lock();
+    changed_.wait_for(lock, milliseconds(backoff.NextMs(*random_)), [this] { return stopping_; });
+    if (stopping_) return;
+  }
+}
+
+Status PahoTransport::Impl::Connect() {
+  std::shared_ptr<Connection> connection;
+  try {
+    connection = std::make_shared<Connection>(*this);
+    {
+      const std::lock_guard lock(mutex_);
+      connection_ = connection;
+      reconnect_asked_ = false;
+      tls_text_.clear();
+    }
+    connection->connect_token =
+        connection->client.connect(connect_options_, nullptr, connection->connect_listener);
+    SLUICE_TRY(AwaitConnack(*connection));
+    return Subscribe(*connection);
+  } catch (const mqtt::exception& error) {
+    return Fail(ErrorCode::kNotConnected, options_.broker_url + ": " + error.to_string());
+  }
+}
+
+Status PahoTransport::Impl::AwaitConnack(Connection& connection) {
+  std::unique_lock lock(mutex_);
+  const bool in_time = changed_.wait_for(lock, options_.connect_timeout + kTimeoutGrace,
+                                         [&] { return stopping_ || connection.connect_ended; });
+  if (stopping_) return Fail(ErrorCode::kState, "stopping");
+  if (!in_time) {
+    return Fail(ErrorCode::kTimeout, options_.broker_url + " did not answer CONNECT in time");
+  }
+  const bool connected = connection.connect_code == MQTTASYNC_SUCCESS;
+  lock.unlock();
+  if (!connected) return Fail(ConnectError(connection));
+  return {};
+}
+
+Error PahoTransport::Impl::ConnectError(Connection& connection) {
+  const int code = connection.connect_code;
+  if (code > 0 && code < static_cast<int>(kConnackTexts.size())) {
+    return {ErrorCode::kBrokerRefused, options_.broker_url + " refused the connection: " +
+                                           kConnackTexts[static_cast<std::size_t>(code)] + " (" +
+                                           std::to_string(code) + ")"};
+  }
+  std::string detail;
+  try {
+    connection.connect_token->try_wait();
+  } catch (const mqtt::exception& error) {
+    detail = error.to_string();
+  }
+  const std::lock_guard lock(mutex_);
+  Error error{TlsCode(tls_text_), options_.broker_url + ": no connection: " + detail};
+  if (!tls_text_.empty()) error.text += "; " + tls_text_;
+  return error;
+}
+
+Status PahoTransport::Impl::Subscribe(Connection& connection) {
+  for (const Subscription& subscription : subscriptions_) {
+    connection.client.subscribe(subscription.filter, static_cast<int>(subscription.qos), nullptr,
+                                connection.subscribe_listener);
+  }
+  std::unique_lock lock(mutex_);
+  const bool in_time = changed_.wait_for(lock, options_.connect_timeout, [&] {
+    return stopping_ || connection.lost || connection.subscribe_refused ||
+           connection.subacks == subscriptions_.size();
+  });
+  if (stopping_) return Fail(ErrorCode::kState, "stopping");
+  if (!in_time) return Fail(ErrorCode::kTimeout, options_.broker_url + ": no SUBACK in time");
+  if (connection.lost) {
+    return Fail(ErrorCode::kNotConnected, options_.broker_url + " hung up before every SUBACK");
+  }
+  if (connection.subscribe_refused) {
+    return Fail(ErrorCode::kBrokerRefused, options_.broker_url + " refused a subscription");
+  }
+  serving_ = true;
+  return {};
+}
+
+Error PahoTransport::Impl::Serve() {
+  events_->OnConnected();
+  std::unique_lock lock(mutex_);
+  Connection& connection = *connection_;
+  while (true) {
+    const bool woken = changed_.wait_for(lock, kLivenessInterval, [&] {
+      return stopping_ || reconnect_asked_ || connection.lost || !inbox_.empty();
+    });
+    if (stopping_) return {};
+    if (!inbox_.empty()) {
+      InboxItem item = std::move(inbox_.front());
+      inbox_.pop_front();
+      if (const auto* message = std::get_if<MqttMessage>(&item)) {
+        --inbox_messages_;
+        inbox_bytes_ -= LinkBytes(message->topic, message->payload);
+      }
+      lock.unlock();
+      Deliver(std::move(item));
+      lock.lock();
+      continue;
+    }
+    if (connection.lost) {
+      return {ErrorCode::kNotConnected, options_.broker_url + ": the connection was lost"};
+    }
+    if (reconnect_asked_) return {ErrorCode::kNotConnected, "a new connection was asked for"};
+    if (woken) continue;
+    lock.unlock();
+    const bool alive = connection.client.is_connected();
+    lock.lock();
+    if (!alive) connection.lost = true;
+  }
+}
+
+void PahoTransport::Impl::Deliver(InboxItem item) {
+  if (auto* message = std::get_if<MqttMessage>(&item)) {
+    events_->OnMessage(std::move(*message));
+  } else {
+    const auto& acknowledged = std::get<Acknowledged>(item);
+    events_->OnPublished(acknowledged.publish_id, acknowledged.ok);
+  }
+}
+
+void PahoTransport::Impl::EndConnection() {
+  std::shared_ptr<Connection> connection;
+  bool graceful = false;
+  {
+    const std::lock_guard lock(mutex_);
+    graceful = serving_ && connection_ && !connection_->lost;
+    serving_ = false;
+    connection = connection_;
+  }
+  if (graceful) {
+    // Says DISCONNECT, so that the broker keeps the will to itself, after what Publish accepted.
+    try {
+      connection->client.disconnect(kDisconnectWait)->wait_for(kDisconnectWait + kTimeoutGrace);
+    } catch (const mqtt::exception&) {
+      // The connection ended in its own way meanwhile; nothing is left to do for it.
+    }
+  }
+  std::vector<std::uint64_t> lost;
+  std::deque<InboxItem> inbox;
+  bool stopping = false;
+  {
+    const std::lock_guard lock(mutex_);
+    connection_.reset();  // from here on its callbacks are strangers
+    lost = window_.Abandon();
+    inbox.swap(inbox_);
+    inbox_messages_ = 0;
+    inbox_bytes_ = 0;
+    stopping = stopping_;
+  }
+  connection.reset();
+  if (stopping) return;
+  for (InboxItem& item : inbox) Deliver(std::move(item));
+  for (const std::uint64_t id : lost) events_->OnPublished(id, false);
+}
+
+void PahoTransport::Impl::OnConnectEnded(Connection& connection, int return_code, bool ok) {
+  {
+    const std::lock_guard lock(mutex_);
+    connection.connect_ended = true;
+    // A failure always has a code of its own, even if Paho names none.
+    connection.connect_code = ok ? MQTTASYNC_SUCCESS : return_code;
+    if (!ok && return_code == MQTTASYNC_SUCCESS) connection.connect_code = MQTTASYNC_FAILURE;
+  }
+  changed_.notify_all();
+}
+
+void PahoTransport::Impl::OnSubscribeEnded(Connection& connection, bool ok) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (ok) {
+      ++connection.subacks;
+    } else {
+      connection.subscribe_refused = true;
+    }
+  }
+  changed_.notify_all();
+}
+
+void PahoTransport::Impl::OnPublishEnded(std::uint64_t publish_id, bool ok) {
+  {
+    const std::lock_guard lock(mutex_);
+    const std::optional<Qos> qos = window_.Release(publish_id);
+    if (qos != Qos::k1) return;
+    inbox_.emplace_back(Acknowledged{publish_id, ok});
+  }
+  changed_.notify_all();
+}
+
+void PahoTransport::Impl::OnConnectionLost(Connection& connection) {
+  {
+    const std::lock_guard lock(mutex_);
+    connection.lost = true;
+    if (connection_.get() == &connection) serving_ = false;
+  }
+  changed_.notify_all();
+}
+
+void PahoTransport::Impl::OnMessageArrived(Connection& connection, const mqtt::message& message) {
+  const ByteView payload = AsBytes(message.get_payload());
+  const std::string& topic = message.get_topic();
+  const std::size_t bytes = LinkBytes(topic, payload);
+  {
+    const std::lock_guard lock(mutex_);
+    if (connection_.get() != &connection) return;
+    used_.bytes_down += bytes;
+    if (payload.size() > limits::kMqttPayloadMax || inbox_messages_ == kInboxMessagesMax ||
+        inbox_bytes_ + bytes > kInboxBytesMax) {
+      ++dropped_messages_;
+      return;
+    }
+    ++inbox_messages_;
+    inbox_bytes_ += bytes;
+    inbox_.emplace_back(MqttMessage{topic, Bytes(payload.begin(), payload.end()),
+                                    message.get_qos() == 0 ? Qos::k0 : Qos::k1,
+                                    message.is_retained()});
+  }
+  changed_.notify_all();
+}
+
+PahoTransport::PahoTransport(PahoOptions options, std::unique_ptr<Random> random)
+    : impl_(std::make_unique<Impl>(std::move(options), std::move(random))) {}
+
+PahoTransport::~PahoTransport() { impl_->Stop(); }
+
+Status PahoTransport::Start(Will will, std::vector<Subscription> subscriptions,
+                            TransportEvents& events) {
+  return impl_->Start(std::move(will), std::move(subscriptions), events);
+}
+void PahoTransport::Stop() { impl_->Stop(); }
+Result<std::uint64_t> PahoTransport::Publish(std::string_view topic, ByteView payload, Qos qos,
+                                             bool retain) {
+  return impl_->Publish(topic, payload, qos, retain);
+}
+void PahoTransport::Reconnect() { impl_->Reconnect(); }
+LinkUse PahoTransport::Used() const { return impl_->Used(); }
+std::uint64_t PahoTransport::DroppedMessages() const { return impl_->DroppedMessages(); }
+
+}  // namespace sluice
