@@ -21,11 +21,15 @@ namespace sluice {
 enum class Arm : std::uint8_t { kTest, kControl };
 
 enum class Metric : std::uint8_t { kErrorRate, kLatencyExceed, kAccuracyDrop };
-inline constexpr std::size_t kMetricCount = 3;
+inline constexpr std::array kMetrics = {Metric::kErrorRate, Metric::kLatencyExceed,
+                                        Metric::kAccuracyDrop};
+inline constexpr std::size_t kMetricCount = kMetrics.size();
 std::string_view MetricName(Metric metric) noexcept;  // "error_rate", ...
 
 enum class VerdictTest : std::uint8_t { kLost, kCrash, kUnhealthy };
-inline constexpr std::size_t kVerdictTestCount = 3;
+inline constexpr std::array kVerdictTests = {VerdictTest::kLost, VerdictTest::kCrash,
+                                             VerdictTest::kUnhealthy};
+inline constexpr std::size_t kVerdictTestCount = kVerdictTests.size();
 std::string_view VerdictTestName(VerdictTest test) noexcept;  // "lost_device_rate", ...
 
 /// CONTINUE, PROMOTE, HOLD, ROLLBACK in a snapshot.
@@ -50,7 +54,7 @@ struct JudgedDevice {
   double crashes = 0;
   RatioCounts cum{};
   RatioCounts epoch{};
-  std::optional<RatioCounts> pre;  // on the former release; nothing = no history
+  std::optional<RatioCounts> pre = std::nullopt;  // on the former release; nothing = no history
   friend bool operator==(const JudgedDevice&, const JudgedDevice&) = default;
 };
 
@@ -87,7 +91,7 @@ struct FormerControl {
 /// What one look hands to the next. Keys are "SCOPE/METRIC/WINDOW" or "SCOPE/VERDICT_TEST".
 struct JudgeState {
   std::map<std::string, double> iref;
-  std::map<std::string, FormerControl> control;
+  std::optional<std::map<std::string, FormerControl>> control;  // nothing = not kept
   friend bool operator==(const JudgeState&, const JudgeState&) = default;
 };
 
@@ -115,7 +119,7 @@ struct VerdictResult {
 struct RatioResult {
   bool ok = false;
   double alpha = 0;
-  std::optional<std::int64_t> m;
+  std::optional<std::int64_t> m = std::nullopt;
   std::int64_t m_control = 0;
   double theta = 0, se = 0;
   double x = 0, iref = 0;  // information, relative to the first eligible look
@@ -126,8 +130,8 @@ struct RatioResult {
   double test_raw = 0, control_raw = 0;
   bool promotable = false;
   bool exceeds = false;
-  std::optional<bool> env_shared;  // not of accuracy
-  std::optional<double> trimmed;   // these two: only if exceeds
+  std::optional<bool> env_shared = std::nullopt;  // not of accuracy
+  std::optional<double> trimmed = std::nullopt;   // these two: only if exceeds
   bool broad = false;
 };
 

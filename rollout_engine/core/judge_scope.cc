@@ -1,0 +1,110 @@
+#include "rollout_engine/core/judge_scope.h"
+
+#include <algorithm>
+#include <map>
+
+namespace sluice {
+namespace {
+
+constexpr double kRollBackShare = 0.5;  // of alpha; the rest is for the tests' approximations
+constexpr double kTestsPerScope = 6;
+constexpr std::int32_t kPromoteDevicesMin = 20;
+
+/// What one look (or epoch) may spend of `budget`. A soak that may be extended keeps half for the
+/// planned ones and half for all later ones, by a series that sums to 1.
+double ShareOf(double budget, std::int32_t number, std::int32_t planned, bool extendable) {
+  if (!extendable) return budget / planned;
+  if (number <= planned) return budget / 2 / planned;
+  const double beyond = number - planned;
+  return budget / 2 / (beyond * (beyond + 1));
+}
+
+/// Nobody to compare with and nothing to compare with: the model's first release.
+bool IsFirstRelease(const JudgeInput& input) {
+  if (input.state.control.has_value() && !input.state.control->empty()) return false;
+  return std::all_of(input.devices.begin(), input.devices.end(), [](const JudgedDevice& device) {
+    return device.arm == Arm::kTest && !device.pre.has_value();
+  });
+}
+
+bool HasFormerControl(const JudgeInput& input, const Scope& scope) {
+  if (!input.state.control.has_value()) return false;
+  return std::ranges::all_of(kVerdictTests, [&](VerdictTest test) {
+    return input.state.control->contains(VerdictKey(scope, test));
+  });
+}
+
+Comparison ComparisonOf(const JudgeInput& input, const Scope& scope, bool first_release) {
+  if (!scope.arms.control.empty()) return Comparison::kConcurrent;
+  if (first_release) return Comparison::kAbsolute;
+  return HasFormerControl(input, scope) ? Comparison::kFormer : Comparison::kConcurrent;
+}
+
+}  // namespace
+
+std::vector<Scope> SplitIntoScopes(const JudgeInput& input) {
+  std::vector<Scope> scopes;
+  scopes.push_back({.name = std::string(kFleetScope), .is_fleet = true});
+  std::map<std::string_view, std::size_t> index_of;
+  for (const std::string& stratum : input.config.strata) {
+    index_of[stratum] = scopes.size();
+    scopes.push_back({.name = stratum});
+  }
+  for (const JudgedDevice& device : input.devices) {
+    const auto add = [&](Scope& scope) {
+      (device.arm == Arm::kTest ? scope.arms.test : scope.arms.control).push_back(&device);
+    };
+    add(scopes.front());
+    if (const auto at = index_of.find(device.stratum); at != index_of.end())
+      add(scopes[at->second]);
+  }
+  const bool first_release = IsFirstRelease(input);
+  for (Scope& scope : scopes) scope.comparison = ComparisonOf(input, scope, first_release);
+  return scopes;
+}
+
+std::int32_t EpochOf(std::int32_t look, const JudgeConfig& config) {
+  const std::int64_t scaled = std::int64_t{look} * config.epochs;
+  return static_cast<std::int32_t>((scaled + config.planned_looks - 1) / config.planned_looks);
+}
+
+ErrorBudget BudgetOf(const JudgeInput& input, bool is_fleet) {
+  const JudgeConfig& config = input.config;
+  const double scopes = is_fleet ? 1 : static_cast<double>(config.strata.size());
+  const double budget = config.alpha * kRollBackShare / (kTestsPerScope * scopes);
+  const std::int32_t epoch = EpochOf(input.look, config);
+  return {
+      .verdict = ShareOf(budget, input.look, config.planned_looks, config.extendable),
+      .cumulative = budget * 0.5,
+      .epoch = ShareOf(budget * 0.5, epoch, config.epochs, config.extendable),
+  };
+}
+
+VerdictResult JudgeVerdictTest(const JudgeInput& input, const Scope& scope, VerdictTest test) {
+  const JudgeConfig& config = input.config;
+  VerdictQuestion question{
+      .test = test,
+      .comparison = scope.comparison,
+      .delta = config.deltas[static_cast<std::size_t>(test)].value_or(config.delta),
+      .alpha = BudgetOf(input, scope.is_fleet).verdict,
+      .grace_s = config.interval_s * config.grace_looks,
+      .min_devices = std::max(kPromoteDevicesMin, config.min_devices),
+      .error_limit = config.limits[static_cast<std::size_t>(Metric::kErrorRate)],
+      .latency_limit = config.limits[static_cast<std::size_t>(Metric::kLatencyExceed)],
+  };
+  if (scope.comparison == Comparison::kFormer) {
+    question.former = &input.state.control->at(VerdictKey(scope, test));
+  }
+  return TestVerdicts(scope.arms, question);
+}
+
+std::string VerdictKey(const Scope& scope, VerdictTest test) {
+  return scope.name + "/" + std::string(VerdictTestName(test));
+}
+
+std::string RatioKey(const Scope& scope, Metric metric, Window window) {
+  return scope.name + "/" + std::string(MetricName(metric)) +
+         (window == Window::kCumulative ? "/cumulative" : "/epoch");
+}
+
+}  // namespace sluice

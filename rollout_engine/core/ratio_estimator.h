@@ -1,0 +1,72 @@
+// The ratio estimator: what an arm's error rate is, and how sure of it, with the device as the
+// unit.
+//
+// A metric is a ratio of per-device sums (delta method), corrected by each device's own history
+// (CUPED).
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "rollout_engine/core/judge_snapshot.h"
+
+namespace sluice {
+
+enum class Window : std::uint8_t { kCumulative, kEpoch };
+
+using JudgedDevices = std::vector<const JudgedDevice*>;
+
+/// One device that did something in the window. Of test rows n and y are capped.
+struct RatioRow {
+  double n = 0, y = 0;
+  double pre_n = 0, pre_y = 0;  // 0 = no history
+};
+
+struct ArmEstimate {
+  double m = 0;  // rows
+  double sum_n = 0, sum_y = 0;
+  double raw = 0;       // sum_y / sum_n
+  double theta = 0;     // raw, corrected by history
+  double variance = 0;  // of theta, but for the covariate's mean
+  double beta = 0;      // slope on history
+};
+
+/// The test arm against its own past: for scopes that have no concurrent control.
+struct SelfDifference {
+  double difference = 0;
+  double variance = 0;
+};
+
+struct RatioEstimate {
+  ArmEstimate test;
+  std::optional<ArmEstimate> control;
+  double covariate_mean_variance = 0;
+  std::optional<SelfDifference> self;
+  std::vector<RatioRow> test_rows;
+
+  /// Variance of test.theta as an absolute number, the covariate's mean included.
+  [[nodiscard]] double TestVariance() const {
+    return test.variance + test.beta * test.beta * covariate_mean_variance;
+  }
+  /// Variance of test.theta - control.theta. REQUIRES: control.
+  [[nodiscard]] double DifferenceVariance() const {
+    const double slopes = test.beta - control->beta;
+    return test.variance + control->variance + slopes * slopes * covariate_mean_variance;
+  }
+};
+
+/// Both arms. Nothing if one has fewer than two rows.
+std::optional<RatioEstimate> EstimateRatio(const JudgedDevices& test, const JudgedDevices& control,
+                                           Metric metric, Window window);
+/// The test arm alone, against itself. Nothing if it has fewer than two rows.
+std::optional<RatioEstimate> EstimateLoneRatio(const JudgedDevices& test, Metric metric,
+                                               Window window);
+
+/// The test ratio without the `tau` share of devices that speak most against it. `high_is_bad`:
+/// else low is.
+double TrimmedRatio(std::span<const RatioRow> test_rows, double tau, bool high_is_bad);
+/// How many devices that share is.
+std::size_t TrimmedCount(double tau, std::size_t devices);
+
+}  // namespace sluice

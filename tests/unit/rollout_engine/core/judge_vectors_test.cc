@@ -1,0 +1,103 @@
+// Every decision vector and every row of the unit vectors, at the tolerance that the files name.
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "rollout_engine/core/judge.h"
+#include "rollout_engine/core/judge_bounds.h"
+#include "tests/unit/rollout_engine/core/judge_snapshot_json.h"
+
+namespace sluice {
+namespace {
+
+const std::filesystem::path kVectors = SLUICE_DECISION_VECTORS;
+
+TEST(JudgeVectors, EveryDecisionFileGivesItsExpectedOutput) {
+  std::set<std::string> decisions;
+  int files = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(kVectors)) {
+    if (!entry.path().filename().string().starts_with("decision_")) continue;
+    const nlohmann::json vector = ReadJson(entry.path());
+    const JudgeOutput output = Judge(JudgeInputFromJson(vector.at("input")));
+    EXPECT_EQ(FirstDifference(vector.at("expected"), JsonFromJudgeOutput(output),
+                              vector.at("tolerance_rel").get<double>()),
+              "")
+        << entry.path().filename();
+    decisions.insert(std::string(DecisionName(output.decision)));
+    ++files;
+  }
+  EXPECT_EQ(files, 18);
+  EXPECT_EQ(decisions, (std::set<std::string>{"CONTINUE", "HOLD", "PROMOTE", "ROLLBACK"}));
+}
+
+TEST(JudgeVectors, TheOrderOfKeysIsScopesThenVerdictTestsThenWindows) {
+  const nlohmann::json vector = ReadJson(kVectors / "decision_hw_subset.json");
+  const JudgeOutput output = Judge(JudgeInputFromJson(vector.at("input")));
+  ASSERT_EQ(output.results.size(), 36u);
+  EXPECT_EQ(output.results[0].first, "fleet/lost_device_rate");
+  EXPECT_EQ(output.results[3].first, "fleet/error_rate/cumulative");
+  EXPECT_EQ(output.results[8].first, "fleet/accuracy_drop/epoch");
+  EXPECT_TRUE(output.results[9].first.ends_with("/lost_device_rate"));
+}
+
+/// Checks that `function(row)` gives the row's "out" in every row of that name.
+template <class Function>
+void ExpectRows(const std::string& name, Function function) {
+  const nlohmann::json rows = ReadJson(kVectors / "units.json").at(name);
+  ASSERT_EQ(rows.size(), 12u);
+  for (const auto& row : rows) {
+    const double expected = row.at("out").get<double>();
+    EXPECT_NEAR(function(row), expected, 1e-9 * std::max(1e-3, std::abs(expected))) << row.dump();
+  }
+}
+
+double Number(const nlohmann::json& row, const char* name) { return row.at(name).get<double>(); }
+
+TEST(JudgeVectors, StudentBoundMatchesEveryRow) {
+  ExpectRows("t_correct",
+             [](const auto& row) { return StudentBound(Number(row, "z"), Number(row, "nu")); });
+}
+
+TEST(JudgeVectors, AnytimeBoundMatchesEveryRow) {
+  ExpectRows("boundary",
+             [](const auto& row) { return AnytimeBound(Number(row, "x"), Number(row, "alpha")); });
+}
+
+TEST(JudgeVectors, LogMixtureEvidenceMatchesEveryRow) {
+  ExpectRows("log_emix", [](const auto& row) {
+    return LogMixtureEvidence(Number(row, "p"), Number(row, "s"), Number(row, "n"));
+  });
+}
+
+TEST(JudgeVectors, BinomialTailMatchesEveryRow) {
+  ExpectRows("binom_tail", [](const auto& row) {
+    return BinomialTail(row.at("x").template get<std::int64_t>(),
+                        row.at("m").template get<std::int64_t>(), Number(row, "p"));
+  });
+}
+
+TEST(JudgeVectors, MixtureBoundsMatchEveryRow) {
+  const nlohmann::json rows = ReadJson(kVectors / "units.json").at("emix_bounds");
+  ASSERT_EQ(rows.size(), 12u);
+  for (const auto& row : rows) {
+    const MixtureInterval interval =
+        MixtureBounds(Number(row, "s"), Number(row, "n"), Number(row, "alpha"));
+    EXPECT_NEAR(interval.low, Number(row, "lo"), 1e-9) << row.dump();
+    EXPECT_NEAR(interval.high, Number(row, "hi"), 1e-9) << row.dump();
+  }
+}
+
+TEST(JudgeVectors, GrosslyUnhealthyDevicesMatchEveryRow) {
+  const nlohmann::json rows = ReadJson(kVectors / "units.json").at("device_unhealthy");
+  ASSERT_EQ(rows.size(), 12u);
+  for (const auto& row : rows) {
+    const double n = Number(row, "n");
+    const bool unhealthy =
+        IsGrosslyAbove(Number(row, "errors"), n, Number(row, "limit_error")) ||
+        IsGrosslyAbove(Number(row, "over"), n, Number(row, "limit_latency_exceed"));
+    EXPECT_EQ(unhealthy, row.at("out").get<bool>()) << row.dump();
+  }
+}
+
+}  // namespace
+}  // namespace sluice
