@@ -1,6 +1,7 @@
 #include "rollout_engine/store/rocksdb_store.h"
 
 #include <rocksdb/db.h>
+#include <rocksdb/env.h>
 #include <rocksdb/options.h>
 #include <rocksdb/table.h>
 #include <rocksdb/write_batch.h>
@@ -50,6 +51,14 @@ Error StoreError(const rocksdb::Status& status, const std::string& path) {
                                         "); run 'sluice store verify' or restore a backup"};
 }
 
+/// RocksDB's own diary would be one more file on a full disk, and Debian's build asserts on the
+/// second line that it cannot write there: the process would die instead of turning read-only.
+class NoLog final : public rocksdb::Logger {
+ public:
+  using rocksdb::Logger::Logv;
+  void Logv(const char*, va_list) override {}
+};
+
 rocksdb::Options StoreOptions(bool create) {
   rocksdb::Options options;
   options.create_if_missing = create;
@@ -58,9 +67,7 @@ rocksdb::Options StoreOptions(bool create) {
   options.max_open_files = kOpenFilesMax;
   options.write_buffer_size = kMemtableBytes;
   options.max_total_wal_size = kLogBytesMax;
-  options.keep_log_file_num = 2;
-  options.max_log_file_size = std::size_t{1} << 20;
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.info_log = std::make_shared<NoLog>();
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
