@@ -209,6 +209,18 @@ Result<PayloadHead> ParseHead(ByteView bytes) {
   return head;
 }
 
+Status CheckDecodable(const PayloadHead& head, MemoryClass memory_class, std::uint32_t codec_mask) {
+  if (head.memory_class > memory_class) {
+    return Fail(ErrorCode::kCodecUnsupported,
+                "the payload is for a device class with more memory; offer one for this class");
+  }
+  if ((head.codec_mask & ~(codec_mask & CodecMaskOf(memory_class))) != 0) {
+    return Fail(ErrorCode::kCodecUnsupported,
+                "the payload needs codecs that this device lacks; offer one of those in its hello");
+  }
+  return {};
+}
+
 Result<std::size_t> HeadSizeOf(ByteView payload) {
   SLUICE_TRY(CheckMagic(payload));
   const auto rows = LoadLe<std::uint32_t>(payload.data() + kRowCountAt);

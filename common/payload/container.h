@@ -78,6 +78,9 @@ Bytes BuildHead(const PayloadHead& head);
 /// but not built, or not for the payload's class. An artifact has at least one byte, so a head has
 /// at least one row.
 Result<PayloadHead> ParseHead(ByteView bytes);
+/// E_CODEC_UNSUPPORTED unless a device of `memory_class` that decodes `codec_mask` can build the
+/// artifact: a larger class means larger blocks and prefixes than the device has memory for.
+Status CheckDecodable(const PayloadHead& head, MemoryClass memory_class, std::uint32_t codec_mask);
 /// The head's size as told by the first kFixedSize bytes of a payload, so that the head can be cut
 /// off a whole payload. E_PAYLOAD_HEAD if these are no head or the row count is beyond what the
 /// largest artifact needs.

@@ -3,8 +3,6 @@
 namespace sluice {
 namespace {
 
-constexpr std::uint8_t kEndCode = 0x00;
-
 tl::unexpected<Error> Corrupt(const char* what) {
   return Fail(ErrorCode::kDeltaCorrupt,
               std::string("librsync delta: ") + what + "; encode the payload again");
@@ -21,7 +19,7 @@ Result<RsyncCommandReader> RsyncCommandReader::Open(ByteView delta) {
 
 Result<RsyncCommand> RsyncCommandReader::Next() {
   SLUICE_ASSIGN(const std::uint64_t code, TakeNumber(1));
-  if (code == kEndCode) {
+  if (code == kRsyncEnd) {
     if (!rest_.empty()) return Corrupt("bytes after the end command");
     return RsyncCommand{};
   }

@@ -18,6 +18,7 @@ struct RsyncCommand {
 };
 
 inline constexpr std::uint32_t kRsyncDeltaMagic = 0x72730236;
+inline constexpr std::uint8_t kRsyncEnd = 0x00;
 inline constexpr std::uint8_t kRsyncLiteral1 = 0x41;  // the first literal with a length field
 inline constexpr std::uint8_t kRsyncCopy11 = 0x45;    // the first copy
 inline constexpr std::uint8_t kRsyncReserved = 0x55;  // the first code without a meaning

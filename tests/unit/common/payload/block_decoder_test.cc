@@ -1,0 +1,82 @@
+#include "common/payload/block_decoder.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/sample_models.h"
+#include "tests/unit/common/payload/encoded_blocks.h"
+
+namespace sluice {
+namespace {
+
+struct Sample {
+  Codec codec;
+  Bytes encoded;
+};
+
+const Bytes& Content() {
+  static const Bytes content = NoiseBytes(1, 500);
+  return content;
+}
+
+std::vector<Sample> OneBlockOfEachCodec() {
+  const Bytes delta = Joined({DeltaMagic(), Literal(Content()), End()});
+  return {{Codec::kRaw, Content()},
+          {Codec::kZlit, ZlitBlock({}, ZstdFrame(Content()))},
+          {Codec::kRsync, delta},
+          {Codec::kRsyncZstd, ZstdFrame(delta)}};
+}
+
+ErrorCode DecodeWith(const Sample& sample, MemoryClass memory_class, std::uint32_t mask) {
+  Bytes out(Content().size());
+  const Status status = DecodeBlock(sample.codec, memory_class, mask, sample.encoded,
+                                    MemorySource({}), MemorySource({}), out);
+  if (status) {
+    EXPECT_EQ(out, Content());
+  }
+  return status ? ErrorCode::kOk : status.error().code;
+}
+
+TEST(DecodeBlock, DecodesWithoutZstdInClassSAndEverythingInMAndL) {
+  for (const Sample& sample : OneBlockOfEachCodec()) {
+    const bool is_in_s = sample.codec == Codec::kRaw || sample.codec == Codec::kRsync;
+    EXPECT_EQ(DecodeWith(sample, MemoryClass::kS, kCodecMaskV1),
+              is_in_s ? ErrorCode::kOk : ErrorCode::kCodecUnsupported);
+    EXPECT_EQ(DecodeWith(sample, MemoryClass::kM, kCodecMaskV1), ErrorCode::kOk);
+    EXPECT_EQ(DecodeWith(sample, MemoryClass::kL, kCodecMaskV1), ErrorCode::kOk);
+  }
+}
+
+TEST(DecodeBlock, RefusesACodecThatTheDeviceDidNotOffer) {
+  for (const Sample& sample : OneBlockOfEachCodec()) {
+    EXPECT_EQ(DecodeWith(sample, MemoryClass::kL, CodecBit(sample.codec)), ErrorCode::kOk);
+    EXPECT_EQ(DecodeWith(sample, MemoryClass::kL, ~CodecBit(sample.codec)),
+              ErrorCode::kCodecUnsupported);
+  }
+}
+
+TEST(DecodeBlock, RefusesTheReservedCodecsEvenWhenAllAreAllowed) {
+  for (const Codec codec : {Codec::kElem, Codec::kQdelta, Codec::kLowrank}) {
+    EXPECT_EQ(DecodeWith({codec, Content()}, MemoryClass::kL, UINT32_MAX),
+              ErrorCode::kCodecUnsupported)
+        << CodecName(codec);
+  }
+}
+
+TEST(DecodeBlock, TakesARawBlockOfExactlyTheOutputsLengthOnly) {
+  EXPECT_EQ(DecodeGuarded(Codec::kRaw, MemoryClass::kS, Content(), {}, {}, 500), Content());
+  for (const std::size_t length : {499, 501}) {
+    const auto decoded = DecodeGuarded(Codec::kRaw, MemoryClass::kS, Content(), {}, {}, length);
+    ASSERT_FALSE(decoded);
+    EXPECT_EQ(decoded.error().code, ErrorCode::kDeltaCorrupt);
+  }
+}
+
+TEST(DecodeBlockDeathTest, StopsWhenTheOutputIsNoBlockOfTheClass) {
+  Bytes out(BlockSizeOf(MemoryClass::kS) + 1);
+  EXPECT_DEATH((void)DecodeBlock(Codec::kRaw, MemoryClass::kS, kCodecMaskV1, out, MemorySource({}),
+                                 MemorySource({}), out),
+               "E_INTERNAL");
+}
+
+}  // namespace
+}  // namespace sluice
