@@ -50,20 +50,24 @@ class SlotStore {
   virtual Status CheckSpace(SlotId slot, std::uint64_t size_bytes) const = 0;
   /// Preallocates model.part for `size_bytes` and an empty journal for `head_digest`. An existing part of the same size
   /// and head is kept, and its progress returned; the last block is checked against its CRC first.
-  /// REQUIRES: the record says WRITING for the slot.
+  /// E_NO_SPACE need X have Y if the space went meanwhile. REQUIRES: the record says WRITING for the slot.
   virtual Result<SlotProgress> ReserveSlot(SlotId slot, std::uint64_t size_bytes, const Digest& head_digest,
                                            std::uint32_t block_size) = 0;
-  /// pwrite of one block's output at its offset, sync, then the journal, sync.
+  /// pwrite of one block's output at its offset, sync, then the journal, sync. The CRC in `progress` is filled in here.
+  /// After E_STORE_IO of a sync the slot refuses to go on: reserve it again, which starts a new part.
+  /// REQUIRES: ReserveSlot since open; `progress` counts one block more than before, and `bytes` is that block.
   virtual Status WriteBlock(SlotId slot, std::uint64_t offset, ByteView bytes, const SlotProgress& progress) = 0;
   /// The bytes written so far (the part file), as a source for the decoder.
   virtual Result<std::unique_ptr<ByteSource>> OpenPart(SlotId slot) const = 0;
-  /// Syncs the part, stores the manifest's envelope beside it, and renames the part to its final name.
+  /// Syncs the part, stores the manifest's envelope beside it, and renames the part to its final name. May be repeated,
+  /// after a restart too.
   virtual Status FinishSlot(SlotId slot, ByteView manifest_envelope) = 0;
   /// Opens the finished artifact and hashes it through that descriptor, the page cache dropped before.
   virtual Result<OpenSlot> OpenAndHash(SlotId slot) const = 0;
   /// The stored manifest envelope of a finished slot.
   virtual Result<Bytes> ReadManifest(SlotId slot) const = 0;
-  /// Stamps a slot as confirmed (it may be rebuilt into a record if both records rot), or clears the stamp.
+  /// Stamps a slot as confirmed (it may be rebuilt into a record if both records rot), or clears the stamp: before the
+  /// slot is written, and when a confirmed release is rolled back.
   virtual Status StampConfirmed(SlotId slot, const Digest& manifest, const Digest& artifact) = 0;
   virtual Status ClearConfirmed(SlotId slot) = 0;
 
@@ -71,10 +75,12 @@ class SlotStore {
   virtual Status WriteDirective(ByteView envelope) = 0;
   virtual Result<Bytes> ReadDirective(const Digest& digest) const = 0;
   /// Signed documents kept by name: "root", "order", "freshness", "revocations", "manifest" (in work), "head", "hashes".
+  /// A name is [a-z_]{1,32}, else E_BAD_ID; E_NOT_FOUND when never written.
   virtual Status WriteDocument(std::string_view name, ByteView bytes) = 0;
   virtual Result<Bytes> ReadDocument(std::string_view name) const = 0;
 
-  /// A report that no Answer covers yet. When the ring is full the oldest non-terminal one goes.
+  /// A report that no Answer covers yet. When the ring is full the oldest non-terminal one goes; E_QUEUE_FULL when only
+  /// terminal ones are left. E_STATE unless entry.seq > LastReportSeq(), E_TOO_BIG over limits::kReportBytesMax.
   virtual Status PushReport(const OutboxEntry& entry) = 0;
   virtual Status DropReportsThrough(std::uint64_t seq) = 0;
   [[nodiscard]] virtual std::vector<OutboxEntry> PendingReports() const = 0;
