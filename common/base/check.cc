@@ -6,7 +6,8 @@
 namespace sluice {
 
 void CheckFailed(const char* expression, const char* file, int line) noexcept {
-  std::fprintf(stderr, "E_INTERNAL: check failed: %s at %s:%d; this is a bug in Sluice\n", expression, file, line);
+  std::fprintf(stderr, "E_INTERNAL: check failed: %s at %s:%d; this is a bug in Sluice\n",
+               expression, file, line);
   std::abort();
 }
 

@@ -1,4 +1,5 @@
-// SLUICE_CHECK: a bug, not an expected failure. On in every build; prints where and ends the process.
+// SLUICE_CHECK: a bug, not an expected failure. On in every build; prints where and ends the
+// process.
 #pragma once
 
 namespace sluice {

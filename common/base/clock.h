@@ -1,4 +1,5 @@
-// Three clocks that must not be mixed: wall for validity and display, boot for durations, monotonic for latency.
+// Three clocks that must not be mixed: wall for validity and display, boot for durations, monotonic
+// for latency.
 #pragma once
 
 #include <compare>

@@ -6,10 +6,9 @@
 namespace sluice {
 namespace {
 
-constexpr std::array kNames = {
-    std::pair<ErrorCode, std::string_view>{ErrorCode::kOk, "OK"},
+constexpr std::array kNames = {std::pair<ErrorCode, std::string_view>{ErrorCode::kOk, "OK"},
 #define SLUICE_ROW(name, text) std::pair<ErrorCode, std::string_view>{ErrorCode::name, text},
-    SLUICE_ERROR_CODES(SLUICE_ROW)
+                               SLUICE_ERROR_CODES(SLUICE_ROW)
 #undef SLUICE_ROW
 };
 

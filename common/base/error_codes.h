@@ -1,7 +1,8 @@
-// The stable error codes of Sluice: code branches on the enumerator, people and tools read the name.
+// The stable error codes of Sluice: code branches on the enumerator, people and tools read the
+// name.
 //
-// A code never changes its meaning; new ones are added. docs/errors.md lists what each asks of the reader, and a test
-// holds that page against this table.
+// A code never changes its meaning; new ones are added. docs/errors.md lists what each asks of the
+// reader, and a test holds that page against this table.
 #pragma once
 
 #include <cstdint>

@@ -19,7 +19,8 @@ void Random::Fill(std::span<std::uint8_t> bytes) {
   for (std::size_t at = 0; at < bytes.size(); at += 8) {
     std::uint8_t raw[8];
     StoreLe(raw, Next());
-    std::copy_n(raw, std::min<std::size_t>(8, bytes.size() - at), bytes.begin() + static_cast<std::ptrdiff_t>(at));
+    std::copy_n(raw, std::min<std::size_t>(8, bytes.size() - at),
+                bytes.begin() + static_cast<std::ptrdiff_t>(at));
   }
 }
 

@@ -1,6 +1,7 @@
 // Randomness as a port: seeded for simulation and tests, the kernel's for everything else.
 //
-// Numbers are mapped from raw 64-bit draws here and nowhere else: std::*_distribution differs between libraries.
+// Numbers are mapped from raw 64-bit draws here and nowhere else: std::*_distribution differs
+// between libraries.
 #pragma once
 
 #include <cstdint>

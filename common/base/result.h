@@ -38,20 +38,21 @@ using Status = Result<void>;
 }
 
 /// Leaves the function with the error of `expr`, a Result of any type.
-#define SLUICE_TRY(expr)                                                   \
-  do {                                                                     \
-    if (auto sluice_try_ = (expr); !sluice_try_.has_value()) {             \
-      return ::sluice::Fail(std::move(sluice_try_).error());               \
-    }                                                                      \
+#define SLUICE_TRY(expr)                                       \
+  do {                                                         \
+    if (auto sluice_try_ = (expr); !sluice_try_.has_value()) { \
+      return ::sluice::Fail(std::move(sluice_try_).error());   \
+    }                                                          \
   } while (false)
 
 #define SLUICE_CONCAT_(a, b) a##b
 #define SLUICE_CONCAT(a, b) SLUICE_CONCAT_(a, b)
 /// `SLUICE_ASSIGN(auto x, F());` leaves the function with the error, else declares x.
-#define SLUICE_ASSIGN_(tmp, decl, expr)                                  \
-  auto tmp = (expr);                                                     \
-  if (!tmp.has_value()) return ::sluice::Fail(std::move(tmp).error());   \
+#define SLUICE_ASSIGN_(tmp, decl, expr)                                \
+  auto tmp = (expr);                                                   \
+  if (!tmp.has_value()) return ::sluice::Fail(std::move(tmp).error()); \
   decl = std::move(*tmp)
-#define SLUICE_ASSIGN(decl, expr) SLUICE_ASSIGN_(SLUICE_CONCAT(sluice_assign_, __LINE__), decl, expr)
+#define SLUICE_ASSIGN(decl, expr) \
+  SLUICE_ASSIGN_(SLUICE_CONCAT(sluice_assign_, __LINE__), decl, expr)
 
 }  // namespace sluice

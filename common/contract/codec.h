@@ -1,8 +1,9 @@
 // FlatBuffers <-> the plain structs of the contract. The only place that includes generated code.
 //
-// Encode is deterministic. Every Decode checks size (E_TOO_BIG), structure with tight Verifier limits (E_FB_INVALID),
-// then enums, ranges, lengths, charsets and finiteness (E_FB_RANGE; E_TM_RANGE for Telemetry), which the Verifier does
-// not. Decode copies to aligned storage first. REQUIRES (Encode): a value that Decode would accept.
+// Encode is deterministic. Every Decode checks size (E_TOO_BIG), structure with tight Verifier
+// limits (E_FB_INVALID), then enums, ranges, lengths, charsets and finiteness (E_FB_RANGE;
+// E_TM_RANGE for Telemetry), which the Verifier does not. Decode copies to aligned storage first.
+// REQUIRES (Encode): a value that Decode would accept.
 #pragma once
 
 #include "common/contract/directive.h"

@@ -1,4 +1,5 @@
-// What the engine says to devices: Directive and Answer to one, Order and Freshness to all. All signed by the director.
+// What the engine says to devices: Directive and Answer to one, Order and Freshness to all. All
+// signed by the director.
 #pragma once
 
 #include <string>
@@ -19,11 +20,11 @@ enum class ActivationMode : std::uint8_t {
 
 /// One way to build the artifact: a payload in the container of common/payload.
 struct PayloadOffer {
-  Digest object;               // of the whole payload; names it in FetchRequest
-  Digest head_digest;          // of its first head_size bytes
+  Digest object;       // of the whole payload; names it in FetchRequest
+  Digest head_digest;  // of its first head_size bytes
   std::uint64_t size_bytes = 0;
   std::uint32_t head_size = 0;
-  Digest base;                 // artifact that the delta starts from; zero = full
+  Digest base;  // artifact that the delta starts from; zero = full
   std::uint8_t codec_profile = 0;
   friend bool operator==(const PayloadOffer&, const PayloadOffer&) = default;
 };
@@ -42,18 +43,21 @@ struct Directive {
   std::string rollout;  // "" = offered outside any rollout (baseline)
   std::uint16_t stage = 0;
   DirectiveAction action = DirectiveAction::kInstall;
-  Digest manifest;      // of the manifest's envelope as fetched; in a revert the release to leave; zero = hold only
+  Digest manifest;  // of the manifest's envelope as fetched; in a revert the release to leave; zero
+                    // = hold only
   std::uint32_t manifest_size = 0;
   std::vector<PayloadOffer> offers;  // <= 4, in the order to try
-  std::uint64_t byte_budget = 0;     // total for this manifest, both directions, over all directives
+  std::uint64_t byte_budget = 0;  // total for this manifest, both directions, over all directives
   std::uint16_t attempts = 3;
   ActivationWindow window;
   ActivationMode mode = ActivationMode::kAsk;
   std::uint32_t telemetry_interval_s = 300;
-  std::uint32_t latency_limit_us = 0;  // an inference slower than this counts as over_latency; 0 = the manifest's
+  std::uint32_t latency_limit_us =
+      0;  // an inference slower than this counts as over_latency; 0 = the manifest's
   std::uint32_t trial_ms = 900'000;
-  std::uint32_t min_inferences = 100;  // evidence that the trial needs; 0 = the paired validation is the evidence
-  bool retry = false;                  // try a digest that is remembered as bad
+  std::uint32_t min_inferences =
+      100;             // evidence that the trial needs; 0 = the paired validation is the evidence
+  bool retry = false;  // try a digest that is remembered as bad
   std::int64_t not_before_ms = 0;
   std::int64_t expires_ms = 0;
   friend bool operator==(const Directive&, const Directive&) = default;
@@ -104,10 +108,10 @@ struct Answer {
   std::uint64_t engine_epoch = 0;
   std::int64_t now_ms = 0;
   HeldVersions held;
-  SequenceNumber directive;          // the device's newest
-  std::uint64_t report_seq = 0;      // highest stored of this instance; the outbox drops up to it
-  Digest permit;                     // manifest digest that may be activated now, or zero
-  std::uint32_t ask_again_s = 0;     // when to say hello again while a permit is wanted
+  SequenceNumber directive;       // the device's newest
+  std::uint64_t report_seq = 0;   // highest stored of this instance; the outbox drops up to it
+  Digest permit;                  // manifest digest that may be activated now, or zero
+  std::uint32_t ask_again_s = 0;  // when to say hello again while a permit is wanted
   std::uint32_t telemetry_interval_s = 300;
   friend bool operator==(const Answer&, const Answer&) = default;
 };

@@ -1,8 +1,11 @@
-// The envelope: a fixed binary frame of signatures around the exact payload bytes, parsed before anything is trusted.
+// The envelope: a fixed binary frame of signatures around the exact payload bytes, parsed before
+// anything is trusted.
 //
-//   0  "SLEV"   4 u16 version = 1   6 u8 payload type   7 u8 signature count 1..8   8 u32 payload length
-//   12 count x { u8 algorithm, u8[3] 0, key_id[32], signature[64] }   then the payload; the total length is exact.
-// Signed bytes = "sluice/v1/envelope\0", u8 payload type, u32 payload length, payload. Little-endian.
+//   0  "SLEV"   4 u16 version = 1   6 u8 payload type   7 u8 signature count 1..8   8 u32 payload
+//   length 12 count x { u8 algorithm, u8[3] 0, key_id[32], signature[64] }   then the payload; the
+//   total length is exact.
+// Signed bytes = "sluice/v1/envelope\0", u8 payload type, u32 payload length, payload.
+// Little-endian.
 #pragma once
 
 #include <array>
@@ -25,8 +28,9 @@ enum class PayloadType : std::uint8_t {
 std::string_view PayloadTypeName(PayloadType type) noexcept;
 
 enum class SignatureAlgorithm : std::uint8_t {
-  kEd25519 = 1,    // 32-byte public key
-  kEcdsaP256 = 2,  // 65-byte uncompressed public key (0x04 x y); signature raw r||s, low s; over SHA-256
+  kEd25519 = 1,  // 32-byte public key
+  kEcdsaP256 =
+      2,  // 65-byte uncompressed public key (0x04 x y); signature raw r||s, low s; over SHA-256
 };
 
 struct PublicKey {

@@ -1,4 +1,5 @@
-// Fetching objects by SHA-256: the device pulls chunks, the server (engine or broker plugin) answers.
+// Fetching objects by SHA-256: the device pulls chunks, the server (engine or broker plugin)
+// answers.
 #pragma once
 
 #include <vector>
@@ -13,13 +14,15 @@ struct ByteRange {
   friend bool operator==(const ByteRange&, const ByteRange&) = default;
 };
 
-/// The chunks that cover `wanted`, at most window_bytes of them. Offsets are multiples of chunk_size.
+/// The chunks that cover `wanted`, at most window_bytes of them. Offsets are multiples of
+/// chunk_size.
 struct FetchRequest {
   Digest object;
   std::uint32_t chunk_size = 0;
   std::uint32_t window_bytes = 0;
   std::uint32_t request_id = 0;
-  std::vector<ByteRange> wanted;  // 1..128, rising, not overlapping; length 0 in a single range = the whole object
+  std::vector<ByteRange>
+      wanted;  // 1..128, rising, not overlapping; length 0 in a single range = the whole object
   friend bool operator==(const FetchRequest&, const FetchRequest&) = default;
 };
 

@@ -1,4 +1,5 @@
-// What a device says: Hello (everything the engine must know), Report (a transition), Telemetry (cumulative counters).
+// What a device says: Hello (everything the engine must know), Report (a transition), Telemetry
+// (cumulative counters).
 #pragma once
 
 #include <string>
@@ -62,10 +63,10 @@ struct Hello {
   std::uint32_t root_version = 0;
   SequenceNumber directive, order;
   std::uint64_t engine_epoch_seen = 0;
-  std::uint64_t report_seq = 0;   // newest report made
-  Digest permit_wanted;           // manifest in `ready`, or zero
+  std::uint64_t report_seq = 0;  // newest report made
+  Digest permit_wanted;          // manifest in `ready`, or zero
   std::vector<Digest> bad_artifacts;
-  std::uint32_t next_contact_s = 0;  // 0 = stays connected
+  std::uint32_t next_contact_s = 0;                             // 0 = stays connected
   std::vector<std::pair<std::string, std::string>> attributes;  // site=a, line=3
   friend bool operator==(const Hello&, const Hello&) = default;
 };
@@ -84,7 +85,8 @@ enum class ReportState : std::uint8_t {
   kHolding = 11,
 };
 std::string_view ReportStateName(ReportState state) noexcept;
-/// No further report follows for the same directive: confirmed, rejected, failed, reverted, withdrawn.
+/// No further report follows for the same directive: confirmed, rejected, failed, reverted,
+/// withdrawn.
 bool IsTerminal(ReportState state) noexcept;
 
 struct ValidationNumbers {
@@ -104,20 +106,21 @@ struct Report {
   std::uint16_t stage = 0;
   Digest manifest;
   ReportState state = ReportState::kDownloading;
-  std::string code;  // "E_..." or ""
-  std::string text;  // one line for people
+  std::string code;        // "E_..." or ""
+  std::string text;        // one line for people
   Digest active_artifact;  // of the loaded bytes, not of the order
   std::uint32_t activation = 0;
-  std::uint64_t bytes_down = 0, bytes_up = 0;  // spent on this manifest, at the transport
+  std::uint64_t bytes_down = 0, bytes_up = 0;     // spent on this manifest, at the transport
   std::uint64_t bytes_done = 0, bytes_total = 0;  // of the payload on offer
   ValidationNumbers validation;
   friend bool operator==(const Report&, const Report&) = default;
 };
 
-/// Cumulative per (device, release_id, activation, boot), so that loss, duplication and reordering cannot bias them.
+/// Cumulative per (device, release_id, activation, boot), so that loss, duplication and reordering
+/// cannot bias them.
 struct Telemetry {
-  static constexpr std::uint16_t kSelfReverted = 1, kValidationFailed = 2, kStandbyHealthy = 4, kOnBattery = 8,
-                                 kMetered = 16, kClockUnsynchronised = 32;
+  static constexpr std::uint16_t kSelfReverted = 1, kValidationFailed = 2, kStandbyHealthy = 4,
+                                 kOnBattery = 8, kMetered = 16, kClockUnsynchronised = 32;
   static constexpr std::int8_t kValDropNotRun = -128;
 
   std::uint64_t release_id = 0;  // Prefix64 of the active artifact
@@ -135,7 +138,7 @@ struct Telemetry {
   std::uint8_t battery_pct = 255;  // 255 = mains
   std::uint8_t cpu_pct = 0;
   std::int8_t val_drop_q = kValDropNotRun;  // 1/512
-  Bytes lat_bins;  // hourly: DDSketch, docs/protocol.md
+  Bytes lat_bins;                           // hourly: DDSketch, docs/protocol.md
   std::uint32_t lat_seq = 0;
   friend bool operator==(const Telemetry&, const Telemetry&) = default;
 };

@@ -9,7 +9,8 @@ namespace sluice::limits {
 // MQTT and topics (docs/protocol.md, sections 1 and 2)
 inline constexpr std::size_t kMqttPayloadMax = 65'536;
 inline constexpr std::size_t kTopicLevelMax = 64;
-inline constexpr std::size_t kIdMax = 64;  // registry ids: [A-Za-z0-9._-]{1,64}, not starting with '.'
+inline constexpr std::size_t kIdMax =
+    64;  // registry ids: [A-Za-z0-9._-]{1,64}, not starting with '.'
 inline constexpr int kPartitions = 64;
 
 // Sizes per message, applied before anything is parsed
@@ -66,19 +67,22 @@ inline constexpr std::int64_t kHour = 60 * kMinute;
 inline constexpr std::int64_t kDay = 24 * kHour;
 inline constexpr std::int64_t kFreshnessInterval = 6 * kHour;
 inline constexpr std::int64_t kFreshnessLife = 24 * kHour;
-inline constexpr std::int64_t kInstallStaleMax = 72 * kHour;  // no new install this long after the last good Freshness
+inline constexpr std::int64_t kInstallStaleMax =
+    72 * kHour;  // no new install this long after the last good Freshness
 inline constexpr std::int64_t kPermitLife = 120 * kSecond;
 inline constexpr std::int64_t kActivatingAckMax = 30 * kSecond;
 inline constexpr std::int64_t kAnswerWait = 30 * kSecond;
 inline constexpr std::int64_t kHelloBackoffMax = 5 * kMinute;
 inline constexpr std::int64_t kReportRetryFirst = 60 * kSecond;
 inline constexpr std::int64_t kReportRetryMax = kHour;
-inline constexpr std::int64_t kReportGather = 5 * kSecond;  // the engine answers reports within this
+inline constexpr std::int64_t kReportGather =
+    5 * kSecond;  // the engine answers reports within this
 inline constexpr std::int64_t kClockSlackBack = 5 * kMinute;
 inline constexpr std::int64_t kClockSlackAhead = 400 * kDay;
 inline constexpr std::int64_t kEngineClockJumpMax = 30 * kDay;
 inline constexpr std::int64_t kClosedOrderKept = 30 * kDay;
 inline constexpr std::uint32_t kIntervalSecondsMax = 86'400;  // telemetry interval, ask again
-inline constexpr std::int64_t kTimeMsMax = 253'402'300'799'999;  // the last millisecond of the year 9999
+inline constexpr std::int64_t kTimeMsMax =
+    253'402'300'799'999;  // the last millisecond of the year 9999
 
 }  // namespace sluice::limits

@@ -10,14 +10,14 @@ namespace sluice {
 
 /// What the device itself enforces in trial; a Directive may only tighten them. 0 = not limited.
 struct HealthLimits {
-  double error_rate_max = 0;         // errors / inferences, 0..1
-  double latency_p99_max_ms = 0;     // 99th percentile of one inference
-  double accuracy_drop_max = 0;      // paired validation: (correct_base - correct_new) / n, 0..1
+  double error_rate_max = 0;      // errors / inferences, 0..1
+  double latency_p99_max_ms = 0;  // 99th percentile of one inference
+  double accuracy_drop_max = 0;   // paired validation: (correct_base - correct_new) / n, 0..1
   friend bool operator==(const HealthLimits&, const HealthLimits&) = default;
 };
 
 struct ValidationSpec {
-  Digest sha256;                     // zero = no set: smoke load only
+  Digest sha256;  // zero = no set: smoke load only
   std::uint64_t size_bytes = 0;
   double accuracy_expected = 0;      // of this artifact on the set, 0..1
   double accuracy_tolerance = 0.01;  // a device below expected - tolerance computes something else
@@ -37,11 +37,11 @@ struct ReleaseManifest {
   std::string format;                 // "safetensors", "onnx", ...
   std::uint64_t artifact_size = 0;
   Digest artifact_sha256;
-  Digest block_root;                  // SHA-256 over the list of SHA-256s of the 64 KiB blocks
+  Digest block_root;  // SHA-256 over the list of SHA-256s of the 64 KiB blocks
   ValidationSpec validation;
   HealthLimits limits;
   std::int64_t created_ms = 0;
-  std::int64_t expires_ms = 0;        // gates new installs only
+  std::int64_t expires_ms = 0;  // gates new installs only
   friend bool operator==(const ReleaseManifest&, const ReleaseManifest&) = default;
 };
 

@@ -41,8 +41,8 @@ struct Root {
 
 struct Revocation {
   std::string model;
-  std::uint32_t min_epoch = 0;      // floors rise to it
-  std::vector<Digest> artifacts;    // never activated again
+  std::uint32_t min_epoch = 0;    // floors rise to it
+  std::vector<Digest> artifacts;  // never activated again
   friend bool operator==(const Revocation&, const Revocation&) = default;
 };
 

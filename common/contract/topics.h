@@ -11,9 +11,11 @@ namespace sluice {
 
 /// [A-Za-z0-9_-]{1,64}: a device identity, and any level of a topic.
 bool IsTopicLevel(std::string_view text) noexcept;
-/// [A-Za-z0-9._-]{1,64}, not starting with '.': names of releases, models, hardware, rollouts, stages.
+/// [A-Za-z0-9._-]{1,64}, not starting with '.': names of releases, models, hardware, rollouts,
+/// stages.
 bool IsRegistryId(std::string_view text) noexcept;
-/// Status forms of the two, with E_BAD_IDENTITY and E_BAD_ID and the rule in the text; `what` names the field.
+/// Status forms of the two, with E_BAD_IDENTITY and E_BAD_ID and the rule in the text; `what` names
+/// the field.
 Status CheckIdentity(std::string_view what, std::string_view text);
 Status CheckRegistryId(std::string_view what, std::string_view text);
 
@@ -22,7 +24,8 @@ enum class DownKind : std::uint8_t { kDirective, kChunk };
 enum class AllKind : std::uint8_t { kRoot, kFreshness, kOrder };
 
 struct UpTopic {
-  int partition = 0;  // 0..63 as written in the topic; the reader compares it with PartitionOf(device)
+  int partition =
+      0;  // 0..63 as written in the topic; the reader compares it with PartitionOf(device)
   std::string device;
   UpKind kind = UpKind::kHello;
   friend bool operator==(const UpTopic&, const UpTopic&) = default;

@@ -32,14 +32,15 @@ struct FileDigest {
 };
 Result<FileDigest> Sha256OfFile(int fd);
 
-/// The list of SHA-256s of the 64 KiB blocks of `bytes` (the last one shorter), concatenated; its own SHA-256 is the
-/// manifest's block_root.
+/// The list of SHA-256s of the 64 KiB blocks of `bytes` (the last one shorter), concatenated; its
+/// own SHA-256 is the manifest's block_root.
 Bytes BlockHashList(ByteView artifact);
 
 /// SHA-256(device_id)[0] & 63: the pNN level of a device's topics.
 int PartitionOf(std::string_view device_id);
 
-/// u(device) in [0, 1): (first 8 bytes, big-endian, of SHA-256(salt || 0x00 || device_id) >> 11) / 2^53.
+/// u(device) in [0, 1): (first 8 bytes, big-endian, of SHA-256(salt || 0x00 || device_id) >> 11) /
+/// 2^53.
 double CohortUnit(std::string_view salt, std::string_view device_id);
 
 }  // namespace sluice

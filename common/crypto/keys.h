@@ -13,12 +13,15 @@ namespace sluice {
 /// SHA-256(algorithm byte || raw public key).
 Digest KeyId(const PublicKey& key);
 
-/// E_KEY_WEAK for small-order or non-canonical Ed25519 points and for P-256 points off the curve; E_KEY_FORMAT for a
-/// wrong length. Everything that takes a PublicKey from outside calls this first.
+/// E_KEY_WEAK for small-order or non-canonical Ed25519 points and for P-256 points off the curve;
+/// E_KEY_FORMAT for a wrong length. Everything that takes a PublicKey from outside calls this
+/// first.
 Status CheckPublicKey(const PublicKey& key);
 
-/// True iff `signature` is the one strict form (no S+L, no high s) and valid. False also for a weak key.
-bool VerifySignature(const PublicKey& key, ByteView message, const std::array<std::uint8_t, 64>& signature);
+/// True iff `signature` is the one strict form (no S+L, no high s) and valid. False also for a weak
+/// key.
+bool VerifySignature(const PublicKey& key, ByteView message,
+                     const std::array<std::uint8_t, 64>& signature);
 
 /// A private key in memory, wiped when destroyed. Not copyable; thread-safe for Sign.
 class SigningKey {

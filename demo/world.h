@@ -1,0 +1,79 @@
+// Everything that the demo starts: a private Mosquitto, the engine, a fleet in one process, agents
+// beside applications.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "demo/child_process.h"
+
+namespace sluice::demo {
+
+inline constexpr int kFleetDevices = 80;  // in one process, each with its own session and slots
+inline constexpr int kAgentDevices =
+    8;  // sluice-agent processes, each beside an application process
+inline constexpr int kDevices = kFleetDevices + kAgentDevices;
+
+struct WorldOptions {
+  std::filesystem::path bin;   // where the built programs are
+  std::filesystem::path data;  // the digit images
+  std::filesystem::path dir;   // an empty folder for all that the demo writes
+};
+
+class World {
+ public:
+  explicit World(WorldOptions options) : options_(std::move(options)) {}
+
+  /// Makes keys and the Root, trains the models, starts broker, engine and devices, in this order.
+  Status MakeKeys();
+  Status TrainModels();
+  Status StartBroker();
+  Status StartEngine();
+  Status StartDevices();
+  /// E_INTERNAL with the name of a program that has ended although it should run.
+  Status CheckAlive();
+
+  /// Runs `sluice ARGS` against this engine; its stdout, or its error line.
+  Result<std::string> Sluice(const std::vector<std::string>& args) const;
+  /// The same with `-o json`, parsed.
+  Result<nlohmann::json> Ask(std::vector<std::string> args) const;
+  /// All devices, over as many pages as it takes.
+  Result<std::vector<nlohmann::json>> Devices() const;
+  /// The SHA-256 that each sluice-agent says it has loaded, by `status --json`.
+  Result<std::vector<std::string>> AgentDigests() const;
+
+  [[nodiscard]] std::filesystem::path ModelPath(const std::string& release) const;
+  [[nodiscard]] std::filesystem::path dir() const { return options_.dir; }
+  [[nodiscard]] int broker_port() const { return broker_port_; }
+
+ private:
+  struct Child {
+    std::string name;
+    ChildProcess process;
+  };
+  Status Run(const std::vector<std::string>& argv, std::chrono::seconds timeout) const;
+  Status StartChild(const std::string& name, std::vector<std::string> argv);
+  Status StartAgent(int index);
+  [[nodiscard]] std::string Program(const std::string& name) const {
+    return (options_.bin / name).string();
+  }
+  [[nodiscard]] std::string Path(const std::string& name) const {
+    return (options_.dir / name).string();
+  }
+  [[nodiscard]] std::string BrokerUrl() const;
+
+  WorldOptions options_;
+  int broker_port_ = 0;
+  std::vector<Child> children_;  // stopped in reverse order
+};
+
+/// The demo's device identities: "cam-001" in the fleet, "agent-1" as processes.
+std::string AgentName(int index);
+/// Half of each kind of device has this hardware, half the other.
+std::string HardwareOf(int index);
+
+}  // namespace sluice::demo
