@@ -1,9 +1,11 @@
-// Builds payloads: a full one, or a delta from a base, the smallest codec per block that the class may decode.
+// Builds payloads: a full one, or a delta from a base, the smallest codec per block that the class
+// may decode.
 #pragma once
 
 #include <optional>
 
 #include "common/payload/container.h"
+#include "rollout_engine/payload/base_signature.h"
 
 namespace sluice {
 
@@ -26,8 +28,21 @@ struct EncodedPayload {
   Digest head_digest;  // SHA-256 of the head
 };
 
-/// `base` empty = full payload. Deterministic. The result has been decoded with the device's decoder under the class's
-/// limits and its SHA-256 compared with that of `artifact`; a mismatch is E_INTERNAL and nothing is offered.
-Result<EncodedPayload> EncodePayload(std::optional<ByteView> base, ByteView artifact, const EncodeOptions& options);
+/// Of the artifact alone when `base` is empty, else a delta. Deterministic. The result has been
+/// decoded with the device's decoder under the class's limits and its SHA-256 compared with that of
+/// `artifact`; a mismatch is E_INTERNAL and nothing is offered. E_ARTIFACT_EMPTY and
+/// E_ARTIFACT_TOO_BIG (either artifact), E_CODEC_UNSUPPORTED (profile and mask leave neither RAW
+/// nor RSYNC).
+Result<EncodedPayload> EncodePayload(std::optional<ByteView> base, ByteView artifact,
+                                     const EncodeOptions& options);
+
+/// The same for a base whose signature is at hand: several artifacts, classes or profiles for one
+/// base.
+Result<EncodedPayload> EncodeDelta(const BaseSignature& base, ByteView artifact,
+                                   const EncodeOptions& options);
+
+/// Whether a delta saves enough to be offered beside the full payload: it has at most 95 % of its
+/// bytes.
+bool IsWorthOffering(std::uint64_t delta_bytes, std::uint64_t full_bytes) noexcept;
 
 }  // namespace sluice
