@@ -177,6 +177,7 @@ void SimFileSystem::InjectAt(std::uint64_t operation, Fault fault, std::uint64_t
 
 Result<int> SimFileSystem::Find(const std::string& path) const {
   if (power_is_off_) return Refused(ErrorCode::kStoreIo, path, "the power is off");
+  if (path == "/") return 0;
   int node = 0;
   std::size_t at = 0;
   while (at < path.size()) {
@@ -201,7 +202,7 @@ Result<std::unique_ptr<device::File>> SimFileSystem::Open(const std::string& pat
   if (mode == device::OpenMode::kCreate) {
     if (node) return Refused(ErrorCode::kConflict, path, "exists");
     SLUICE_ASSIGN(const int parent, FindParent(path));
-    if (!SpaceFor(0, kBlockBytes)) return Refused(ErrorCode::kNoSpace, path, "no space");
+    if (!HasFree(kBlockBytes)) return Refused(ErrorCode::kNoSpace, path, "no space");
     SLUICE_TRY(Begin(path));
     node = next_node_++;
     nodes_[*node] = Node{};
@@ -228,7 +229,8 @@ Status SimFileSystem::Write(int node, const std::string& path, std::uint64_t off
   Node& written = nodes_.at(node);
   const std::uint64_t before = written.seen.bytes.size();
   const std::uint64_t after = std::max<std::uint64_t>(before, offset + bytes.size());
-  if (!SpaceFor(before, after) || (copies_on_write_ && !SpaceFor(0, bytes.size()))) {
+  if (!HasFree(BlocksOf(after) - BlocksOf(before)) ||
+      (copies_on_write_ && !HasFree(BlocksOf(bytes.size())))) {
     return Refused(ErrorCode::kNoSpace, path, "no space");
   }
   const Status begun = Begin(path);
@@ -248,7 +250,8 @@ Status SimFileSystem::Write(int node, const std::string& path, std::uint64_t off
 }
 
 Status SimFileSystem::Allocate(int node, const std::string& path, std::uint64_t size_bytes) {
-  if (!SpaceFor(nodes_.at(node).seen.bytes.size(), size_bytes)) {
+  const std::uint64_t before = nodes_.at(node).seen.bytes.size();
+  if (!HasFree(BlocksOf(std::max(before, size_bytes)) - BlocksOf(before))) {
     return Refused(ErrorCode::kNoSpace, path, "no space");
   }
   SLUICE_TRY(Begin(path));
@@ -286,7 +289,7 @@ Status SimFileSystem::Unlink(const std::string& path) {
 Status SimFileSystem::MakeDirectory(const std::string& path) {
   if (Find(path)) return Refused(ErrorCode::kConflict, path, "exists");
   SLUICE_ASSIGN(const int parent, FindParent(path));
-  if (!SpaceFor(0, kBlockBytes)) return Refused(ErrorCode::kNoSpace, path, "no space");
+  if (!HasFree(kBlockBytes)) return Refused(ErrorCode::kNoSpace, path, "no space");
   SLUICE_TRY(Begin(path));
   const int node = next_node_++;
   nodes_[node].directory = true;
@@ -327,10 +330,8 @@ std::uint64_t SimFileSystem::UsedBytes() const {
   return used;
 }
 
-bool SimFileSystem::SpaceFor(std::uint64_t bytes_before, std::uint64_t bytes_after) const {
-  const std::uint64_t have = bytes_before == 0 ? 0 : BlocksOf(bytes_before);
-  const std::uint64_t need = BlocksOf(bytes_after);
-  return need <= have || UsedBytes() + (need - have) <= capacity_bytes_;
+bool SimFileSystem::HasFree(std::uint64_t bytes) const {
+  return bytes == 0 || UsedBytes() + bytes <= capacity_bytes_;
 }
 
 std::size_t SimFileSystem::pending_units() const {

@@ -101,7 +101,7 @@ class SimFileSystem final : public device::FileSystem {
   Status Write(int node, const std::string& path, std::uint64_t offset, ByteView bytes);
   Status Allocate(int node, const std::string& path, std::uint64_t size_bytes);
   [[nodiscard]] std::uint64_t UsedBytes() const;
-  [[nodiscard]] bool SpaceFor(std::uint64_t bytes_before, std::uint64_t bytes_after) const;
+  [[nodiscard]] bool HasFree(std::uint64_t bytes) const;
   void DropUnreachable();
 
   std::map<int, Node> nodes_;  // 0 is the root directory
