@@ -1,0 +1,124 @@
+#include "rollout_engine/registry/release_json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace sluice {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kStoredVersion = 1;
+
+std::string Dump(const json& value) {
+  return value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+json ArtifactView(const ReleaseArtifact& artifact) {
+  const ReleaseManifest& manifest = artifact.manifest;
+  json view = {
+      {"hardware", manifest.hardware},
+      {"sha256", manifest.artifact_sha256.Hex()},
+      {"size_bytes", manifest.artifact_size},
+      {"format", manifest.format},
+      {"runtime_abi", manifest.runtime_abi},
+      {"security_epoch", manifest.security_epoch},
+      {"accuracy_expected", manifest.validation.accuracy_expected},
+      {"created", manifest.created_ms},
+      {"expires", manifest.expires_ms},
+  };
+  if (!artifact.manifest_sha256.IsZero()) view["manifest_sha256"] = artifact.manifest_sha256.Hex();
+  return view;
+}
+
+json ReleaseView(const Release& release) {
+  json view = {
+      {"release", release.name},
+      {"model", release.model},
+      {"state", ReleaseStateName(release.state)},
+      {"release_seq", release.release_seq},
+      {"metrics", release.metrics},
+      {"artifacts", json::array()},
+  };
+  for (const ReleaseArtifact& artifact : release.artifacts)
+    view["artifacts"].push_back(ArtifactView(artifact));
+  if (release.artifacts.empty()) return view;
+  const ReleaseManifest& first = release.artifacts.front().manifest;
+  view["fleet"] = first.fleet_id;
+  view["created"] = first.created_ms;
+  if (!first.validation.sha256.IsZero()) {
+    view["validation"] = {{"sha256", first.validation.sha256.Hex()},
+                          {"size_bytes", first.validation.size_bytes},
+                          {"accuracy_tolerance", first.validation.accuracy_tolerance}};
+  }
+  return view;
+}
+
+Error Corrupt(const std::string& what) {
+  return {ErrorCode::kStoreCorrupt, "a stored release " + what + "; restore a backup"};
+}
+
+}  // namespace
+
+std::string ReleaseToJson(const Release& release) { return Dump(ReleaseView(release)); }
+
+std::string ReleaseToStoredJson(const Release& release) {
+  json stored = ReleaseView(release);
+  stored["v"] = kStoredVersion;
+  return Dump(stored);
+}
+
+Result<StoredRelease> StoredReleaseFromJson(std::string_view text) {
+  try {
+    const json stored = json::parse(text);
+    const int version = stored.at("v").get<int>();
+    if (version > kStoredVersion) {
+      return Fail(ErrorCode::kStoreSchema, "a stored release has version " +
+                                               std::to_string(version) + ", this program reads " +
+                                               std::to_string(kStoredVersion) +
+                                               "; start the version of Sluice that wrote it");
+    }
+    StoredRelease release;
+    release.metrics = stored.at("metrics").get<Metrics>();
+    for (const json& artifact : stored.at("artifacts")) {
+      SLUICE_ASSIGN(const Digest digest,
+                    DigestFromHex(artifact.at("manifest_sha256").get<std::string>()));
+      release.manifests.push_back(digest);
+    }
+    if (release.manifests.empty() || release.manifests.size() > kReleaseArtifactsMax) {
+      return Fail(Corrupt("has " + std::to_string(release.manifests.size()) + " artifacts"));
+    }
+    return release;
+  } catch (const json::exception& error) {
+    return Fail(Corrupt(std::string("does not read (") + error.what() + ")"));
+  }
+}
+
+std::string PublicationToJson(const Publication& publication) {
+  json body = {{"release", publication.release},
+               {"metrics", publication.metrics},
+               {"envelopes", json::array()}};
+  for (const Bytes& envelope : publication.envelopes) body["envelopes"].push_back(ToHex(envelope));
+  return Dump(body);
+}
+
+Result<Publication> PublicationFromJson(std::string_view text) {
+  try {
+    const json body = json::parse(text);
+    Publication publication;
+    publication.release = body.at("release").get<std::string>();
+    if (body.contains("metrics")) publication.metrics = body.at("metrics").get<Metrics>();
+    for (const json& envelope : body.at("envelopes")) {
+      SLUICE_ASSIGN(Bytes bytes, FromHex(envelope.get_ref<const std::string&>()));
+      publication.envelopes.push_back(std::move(bytes));
+      if (publication.envelopes.size() > kReleaseArtifactsMax) {
+        return Fail(ErrorCode::kUsage,
+                    "more than " + std::to_string(kReleaseArtifactsMax) + " envelopes");
+      }
+    }
+    return publication;
+  } catch (const json::exception& error) {
+    return Fail(ErrorCode::kUsage, std::string("not a publication: ") + error.what());
+  }
+}
+
+}  // namespace sluice

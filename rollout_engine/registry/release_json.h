@@ -1,0 +1,32 @@
+// A release as JSON: "Release" of schemas/openapi.yaml for people and programs, and the value under
+// release/<name>.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rollout_engine/registry/release.h"
+
+namespace sluice {
+
+/// One object, no line breaks.
+std::string ReleaseToJson(const Release& release);
+
+/// The same object with `v`, the version of the stored form. What the manifests say is repeated for
+/// whoever reads a dump; the manifests themselves are objects and stay the truth.
+std::string ReleaseToStoredJson(const Release& release);
+
+struct StoredRelease {
+  Metrics metrics;
+  std::vector<Digest> manifests;  // 1..32
+};
+/// E_STORE_SCHEMA for a newer `v`, E_STORE_CORRUPT for anything else that ReleaseToStoredJson does
+/// not write.
+Result<StoredRelease> StoredReleaseFromJson(std::string_view json);
+
+/// The body of POST /v1/releases. E_USAGE with what is wrong.
+std::string PublicationToJson(const Publication& publication);
+Result<Publication> PublicationFromJson(std::string_view json);
+
+}  // namespace sluice
