@@ -63,16 +63,16 @@ std::vector<Scope> SplitIntoScopes(const JudgeInput& input) {
   return scopes;
 }
 
-std::int32_t EpochOf(std::int32_t look, const JudgeConfig& config) {
-  const std::int64_t scaled = std::int64_t{look} * config.epochs;
-  return static_cast<std::int32_t>((scaled + config.planned_looks - 1) / config.planned_looks);
+std::int32_t EpochOf(std::int32_t look, std::int32_t planned_looks, std::int32_t epochs) {
+  const std::int64_t scaled = std::int64_t{look} * epochs;
+  return static_cast<std::int32_t>((scaled + planned_looks - 1) / planned_looks);
 }
 
 ErrorBudget BudgetOf(const JudgeInput& input, bool is_fleet) {
   const JudgeConfig& config = input.config;
   const double scopes = is_fleet ? 1 : static_cast<double>(config.strata.size());
   const double budget = config.alpha * kRollBackShare / (kTestsPerScope * scopes);
-  const std::int32_t epoch = EpochOf(input.look, config);
+  const std::int32_t epoch = EpochOf(input.look, config.planned_looks, config.epochs);
   return {
       .verdict = ShareOf(budget, input.look, config.planned_looks, config.extendable),
       .cumulative = budget * 0.5,

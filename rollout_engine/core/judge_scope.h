@@ -29,8 +29,8 @@ struct ErrorBudget {
 };
 ErrorBudget BudgetOf(const JudgeInput& input, bool is_fleet);
 
-/// Of a look, or of any look number: ceil(look x epochs / planned looks).
-std::int32_t EpochOf(std::int32_t look, const JudgeConfig& config);
+/// The epoch that a look belongs to, from 1: ceil(look x epochs / planned looks).
+std::int32_t EpochOf(std::int32_t look, std::int32_t planned_looks, std::int32_t epochs);
 
 /// The result of one verdict test of a scope.
 VerdictResult JudgeVerdictTest(const JudgeInput& input, const Scope& scope, VerdictTest test);

@@ -138,7 +138,15 @@ struct RatioResult {
 using TestResult = std::variant<VerdictResult, RatioResult>;
 
 /// What a HOLD rests on, so that a rollout knows what lifts it.
-enum class HoldCause : std::uint8_t { kNone, kEnvironment, kConcentration, kNotShown };
+enum class HoldCause : std::uint8_t {
+  kNone,
+  kEnvironment,      // the control is equally bad: lifts by itself
+  kConcentration,    // a few devices: an operator lifts it
+  kNotShown,         // soak end without evidence: the soak goes on
+  kInstallFailures,  // these three are gates of the rollout machine, never the judge's
+  kMemory,
+  kFailed,  // shown violated, but the file says auto_rollback: false
+};
 
 struct JudgeOutput {
   Decision decision = Decision::kContinue;

@@ -30,7 +30,7 @@ void CountPermit(Ramp& ramp, const std::string& device, BootMs now);
 /// `healthy` (or the file does not ask for it). A wave that is not yet healthy stays open, without
 /// further permits.
 void AdvanceRamp(Ramp& ramp, const RateSpec& rate, bool healthy, BootMs now);
-/// When PermitsLeft may next rise by itself.
-BootMs RampDueAt(const Ramp& ramp, const RateSpec& rate);
+/// When to look again whether PermitsLeft has risen. Later than `now`.
+BootMs RampDueAt(const Ramp& ramp, const RateSpec& rate, BootMs now);
 
 }  // namespace sluice

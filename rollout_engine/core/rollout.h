@@ -57,7 +57,6 @@ inline constexpr std::int32_t kNoStage = -1;
 struct Member {
   std::string hardware;
   double unit = 0;
-  bool had_model = false;
   std::int32_t stage = kNoStage;  // whose cohort took it
   DeviceState state = DeviceState::kIdle;
   std::string code;       // of the last report, "" = none
@@ -77,21 +76,23 @@ struct StageRun {
   BootMs started;
   WallMs started_wall;
   std::optional<BootMs> first_activation;  // looks count from here
-  std::optional<BootMs> soak_started;      // min_devices are active
+  std::optional<BootMs> soak_started;      // min_devices of the stage's own are active
   std::optional<BootMs> ended;
   std::int32_t looks = 0;            // requested so far
   std::optional<Decision> decision;  // of the last look
   std::string why;                   // its sentence
-  bool brake = false;
-  std::int32_t accepted_failures = 0;  // install failures that an operator resumed over
-  std::set<HoldCause> accepted_holds;  // judged holds that an operator resumed over
-  bool accepted_memory = false;
-  std::int32_t calm_looks = 0;  // in a row, since an environment hold
+  bool brake = false;                // no offers, no permits until a look clears it
+  std::int32_t installs_ended = 0;   // activated or failed before
+  std::int32_t installs_failed = 0;
+  std::int32_t accepted_failures = 0;  // that an operator resumed over
+  std::set<HoldCause> accepted_holds;  // likewise
   friend bool operator==(const StageRun&, const StageRun&) = default;
 };
 
 /// Why a rollout waits for a person.
 enum class AwaitedApproval : std::uint8_t { kNone, kStageEntry, kPromotion, kInconclusive };
+
+using StateCounts = std::array<std::int32_t, kDeviceStateCount>;  // by DeviceState
 
 struct Rollout {
   std::string id;
@@ -101,22 +102,23 @@ struct Rollout {
   bool first_release = false;  // nobody had a model: no control arm
   std::map<std::string, std::uint64_t> release_ids;  // by hardware
   std::map<std::string, Member> members;             // eligible devices by id
+  std::vector<StateCounts> counts;                   // members of each stage's own cohort
   std::vector<StageRun> runs;                        // entered stages; the last is the current one
   std::set<std::string> excluded_hardware;           // rolled back alone; ineligible
-  HoldCause hold_cause = HoldCause::kNone;           // what the judge holds it for
+  HoldCause hold_cause = HoldCause::kNone;           // of kHolding
+  std::int32_t calm_looks = 0;                       // in a row, in an environment hold
   AwaitedApproval awaited = AwaitedApproval::kNone;
-  std::int32_t next_stage = kNoStage;  // entered when approved
+  std::int32_t next_stage = kNoStage;  // entered (or completed, past the last) when approved
   JudgeState judge;
   Ramp ramp;
-  std::vector<OrderEntry> order;  // its entries of the fleet's Order
-  std::optional<BootMs> rolled_back_at;
+  std::vector<OrderEntry> order;                              // its entries of the fleet's Order
   std::array<std::optional<BootMs>, kTimerKindCount> timers;  // armed, by TimerKind
 
   friend bool operator==(const Rollout&, const Rollout&) = default;
 };
 
-/// REQUIRES: a spec from ParseRolloutYaml. E_CFG_RANGE for what the file may say but this build
-/// does not run.
+/// REQUIRES: a spec from ParseRolloutYaml. E_CFG_RANGE for what a file may say but this build does
+/// not run.
 Result<Rollout> CreateRollout(std::string id, RolloutSpec spec);
 
 /// Advances `rollout` by one event and returns what the caller must now do, in order.
@@ -124,8 +126,8 @@ Result<Rollout> CreateRollout(std::string id, RolloutSpec spec);
 /// back), E_CFG_NO_DEVICES, E_NOT_FOUND (no such stage). Pure: no clock, no I/O, no randomness.
 [[nodiscard]] Result<std::vector<Effect>> Step(Rollout& rollout, const Event& event);
 
-/// Timers to arm again and nothing else: what a restarted engine does with a rollout that it
-/// replayed.
+/// What a restarted engine arms for a rollout that it replayed; all else it reconciles at the
+/// devices' hellos.
 std::vector<ArmTimer> ArmedTimers(const Rollout& rollout);
 
 // ---- reading a rollout ----
@@ -133,16 +135,20 @@ std::vector<ArmTimer> ArmedTimers(const Rollout& rollout);
 /// kNoStage before the start.
 std::int32_t CurrentStage(const Rollout& rollout);
 /// On the new release as far as the engine knows: activating, in trial or confirmed.
-bool IsActive(const Member& member);
-/// kLost when it was exposed, is active and was last heard silent_after_intervals ago.
+bool IsActive(DeviceState state) noexcept;
+/// kLost when it is active and was last heard silent_after_intervals ago.
 DeviceState DeviceStateAt(const Rollout& rollout, const Member& member, BootMs last_heard,
                           BootMs now);
-/// Nothing while the soak clock does not run.
+/// Nothing while the soak clock does not run; 0 when its time is over.
 std::optional<std::int64_t> SoakLeftMs(const Rollout& rollout, BootMs now);
 /// Members per state in the cohorts of stages 0 to `stage`.
-std::array<std::int32_t, kDeviceStateCount> CountStates(const Rollout& rollout, std::int32_t stage);
-/// How many devices the cohorts of stages 0 to `stage` hold.
+StateCounts CountStates(const Rollout& rollout, std::int32_t stage);
+/// How many devices these cohorts hold.
 std::int32_t CohortCount(const Rollout& rollout, std::int32_t stage);
+/// ceil(duration / interval) and ceil(duration / epoch): what the judge plans with. The
+/// point-estimate rule has one epoch per look.
+std::int32_t PlannedLooks(const RolloutSpec& spec, std::int32_t stage);
+std::int32_t PlannedEpochs(const RolloutSpec& spec, std::int32_t stage);
 
 // ---- the table of legal (status, event) pairs ----
 

@@ -1,0 +1,214 @@
+#include "rollout_engine/core/look.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "rollout_engine/core/judge.h"
+
+namespace sluice {
+namespace {
+
+constexpr double kLatencyShareMax = 0.01;  // p99 over the limit <=> more than this share is slower
+constexpr std::size_t kMemoryDevicesMin = 4;
+constexpr std::uint64_t kFirstReported =
+    0;  // a window counts whatever release the device reports first
+
+double Seconds(std::int64_t ms) { return static_cast<double>(ms) / 1000; }
+
+bool IsJudged(const Rollout& rollout, const Member& member) {
+  return !rollout.excluded_hardware.contains(member.hardware);
+}
+
+/// Exposed, and not gone by anybody's order. One that reverted by itself stays: that is evidence.
+bool IsInTestArm(const Rollout& rollout, const Member& member) {
+  const bool ordered_back = member.state == DeviceState::kReverted && !member.self_reverted;
+  return member.stage != kNoStage && member.activated_at.has_value() && !ordered_back &&
+         IsJudged(rollout, member);
+}
+
+BootMs ExposedSince(const StageRun& run, const Member& member) {
+  return std::max(run.started, *member.activated_at);
+}
+
+template <class Number>
+Number MedianOf(std::vector<Number> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
+
+JudgeConfig ConfigOf(const Rollout& rollout) {
+  const StageRun& run = rollout.runs.back();
+  const StageSpec& stage = rollout.spec.stages[static_cast<std::size_t>(run.stage)];
+  const SuccessCriteria& criteria = stage.criteria;
+  const RollbackSpec& rules = rollout.spec.rollback;
+  JudgeConfig config;
+  config.limits[static_cast<std::size_t>(Metric::kErrorRate)] = criteria.error_rate_max;
+  if (criteria.latency_p99_max_ms.has_value()) {
+    config.limits[static_cast<std::size_t>(Metric::kLatencyExceed)] = kLatencyShareMax;
+  }
+  config.limits[static_cast<std::size_t>(Metric::kAccuracyDrop)] = criteria.accuracy_drop_max;
+  config.deltas = {criteria.lost_device_rate_max, criteria.crash_device_rate_max,
+                   criteria.unhealthy_device_rate_max};
+  config.alpha = rules.false_rollback_probability;
+  config.promote_alpha = 1 - rules.promote_confidence;
+  config.planned_looks = PlannedLooks(rollout.spec, run.stage);
+  config.epochs = PlannedEpochs(rollout.spec, run.stage);
+  config.tau = rules.tolerated_outlier_fraction;
+  config.interval_s = Seconds(rules.health_check_interval_ms);
+  config.grace_looks = rules.silent_after_intervals;
+  config.min_devices = stage.min_devices;
+  config.extendable = stage.max_duration_ms > stage.duration_ms;
+  if (rules.per_hardware != PerHardware::kOff) {
+    for (const auto& [hardware, cut_off] : run.cut_offs) {
+      if (!rollout.excluded_hardware.contains(hardware)) config.strata.push_back(hardware);
+    }
+  }
+  return config;
+}
+
+JudgedDevice Judged(const Rollout& rollout, const std::string& id, const Member& member,
+                    const DeviceTotals* totals, BootMs now) {
+  const StageRun& run = rollout.runs.back();
+  JudgedDevice device{.id = id, .stratum = member.hardware};
+  device.arm = member.control ? Arm::kControl : Arm::kTest;
+  device.since_activation_s = Seconds(now - (member.control ? run.started : *member.activated_at));
+  // One that was never heard is silent since the arm began to count it.
+  device.silence_s = device.since_activation_s;
+  if (totals != nullptr) {
+    device.silence_s =
+        std::min(device.silence_s, Seconds(std::max<std::int64_t>(0, now - totals->last_heard)));
+    const Counters total = WindowTotal(*totals);
+    device.cum = total.Ratios();
+    device.epoch = EpochTotal(*totals).Ratios();
+    device.crashes = static_cast<double>(total.crashes);
+    device.pre = totals->pre;
+  }
+  if (member.self_reverted) device.crashes = std::max(device.crashes, 1.0);
+  return device;
+}
+
+const DeviceTotals* FindTotals(const FleetTelemetry& fleet, const std::string& device) {
+  const auto found = fleet.find(device);
+  return found == fleet.end() ? nullptr : &found->second;
+}
+
+/// The median growth of memory on devices that report it from both releases.
+std::optional<double> MemoryIncrease(const Rollout& rollout, const FleetTelemetry& fleet) {
+  std::vector<double> percents;
+  for (const auto& [id, member] : rollout.members) {
+    const DeviceTotals* totals = FindTotals(fleet, id);
+    if (totals == nullptr || !IsActive(member.state) || totals->rss_kb_before == 0 ||
+        totals->rss_kb == 0)
+      continue;
+    if (NewestRelease(*totals) != rollout.release_ids.at(member.hardware)) continue;
+    percents.push_back(100.0 * totals->rss_kb / totals->rss_kb_before - 100);
+  }
+  if (percents.size() < kMemoryDevicesMin) return std::nullopt;
+  return MedianOf(std::move(percents));
+}
+
+/// The clock has run out, enough of the reachable devices are active, and the median one had half
+/// the time to show what it does.
+bool IsSoakOver(const Rollout& rollout, const Look& look, BootMs now) {
+  const StageRun& run = rollout.runs.back();
+  const StageSpec& stage = rollout.spec.stages[static_cast<std::size_t>(run.stage)];
+  if (!run.soak_started.has_value() || now - *run.soak_started < stage.duration_ms) return false;
+  const std::int64_t wanted = std::int64_t{look.reachable} * stage.min_completion;
+  if (std::int64_t{look.reachable_active} * kAllMilliPercent < wanted) return false;
+  std::vector<std::int64_t> exposures;
+  for (const auto& [id, member] : rollout.members) {
+    if (member.stage != kNoStage && IsActive(member.state)) {
+      exposures.push_back(now - ExposedSince(run, member));
+    }
+  }
+  return !exposures.empty() && MedianOf(std::move(exposures)) * 2 >= stage.duration_ms;
+}
+
+void CountReachable(const Rollout& rollout, const FleetTelemetry& fleet, BootMs now, Look& look) {
+  for (const auto& [id, member] : rollout.members) {
+    if (member.stage == kNoStage || !IsJudged(rollout, member)) continue;
+    const DeviceTotals* totals = FindTotals(fleet, id);
+    if (totals == nullptr || now - totals->last_heard >= kReachableMs) continue;
+    ++look.reachable;
+    if (IsActive(member.state)) ++look.reachable_active;
+  }
+}
+
+}  // namespace
+
+Look BuildLook(const Rollout& rollout, const FleetTelemetry& fleet, BootMs now) {
+  const StageRun& run = rollout.runs.back();
+  Look look;
+  look.input.config = ConfigOf(rollout);
+  look.input.look = std::max(run.looks, 1);
+  look.input.elapsed_s = (now - run.first_activation.value_or(run.started)) / 1000;
+  look.input.state = rollout.judge;
+  for (const auto& [id, member] : rollout.members) {
+    const bool control = member.control && IsJudged(rollout, member);
+    if (!control && !IsInTestArm(rollout, member)) continue;
+    look.input.devices.push_back(Judged(rollout, id, member, FindTotals(fleet, id), now));
+  }
+  CountReachable(rollout, fleet, now, look);
+  look.memory_increase_percent = MemoryIncrease(rollout, fleet);
+  look.input.at_soak_end = IsSoakOver(rollout, look, now);
+  return look;
+}
+
+JudgeOutput JudgeLook(const Rollout& rollout, const Look& look) {
+  return rollout.spec.rollback.decision == DecisionRule::kEvidence ? Judge(look.input)
+                                                                   : JudgePointEstimate(look.input);
+}
+
+LookJudged MakeLookJudged(const RunLook& request, const Look& look, const JudgeOutput& output) {
+  LookJudged judged;
+  judged.stage = request.stage;
+  judged.look = request.look;
+  judged.decision = output.decision;
+  judged.hold_cause = output.hold_cause;
+  judged.brake = output.brake;
+  judged.fleet_fails = output.fleet_fails;
+  judged.failed_strata = output.failed_strata;
+  judged.sentence = output.sentence;
+  judged.state = output.state;
+  judged.reachable = look.reachable;
+  judged.reachable_active = look.reachable_active;
+  judged.memory_increase_percent = look.memory_increase_percent;
+  return judged;
+}
+
+void OpenStageWindow(const Rollout& rollout, FleetTelemetry& fleet, BootMs now) {
+  for (const auto& [id, member] : rollout.members) {
+    if (member.control) {
+      DeviceTotals& totals = fleet[id];
+      const std::uint64_t release_id = NewestRelease(totals).value_or(kFirstReported);
+      TakeBaseline(totals, release_id, rollout.spec.baseline_ms, now);
+      StartWindow(totals, release_id, now);
+    } else if (IsInTestArm(rollout, member)) {
+      StartWindow(fleet[id], rollout.release_ids.at(member.hardware),
+                  now);  // its history stays that of before
+    }
+  }
+}
+
+void OpenEpochWindow(const Rollout& rollout, FleetTelemetry& fleet, BootMs now) {
+  for (const auto& [id, member] : rollout.members) {
+    if (!member.control && !IsInTestArm(rollout, member)) continue;
+    if (const auto totals = fleet.find(id); totals != fleet.end()) StartEpoch(totals->second, now);
+  }
+}
+
+void OpenDeviceWindow(const Rollout& rollout, const std::string& device, FleetTelemetry& fleet,
+                      BootMs now) {
+  const auto member = rollout.members.find(device);
+  if (member == rollout.members.end()) return;
+  const std::uint64_t release_id = rollout.release_ids.at(member->second.hardware);
+  DeviceTotals& totals = fleet[device];
+  totals.pre.reset();
+  if (const auto former = NewestRelease(totals); former.has_value() && *former != release_id) {
+    TakeBaseline(totals, *former, rollout.spec.baseline_ms, now);
+  }
+  StartWindow(totals, release_id, now);
+}
+
+}  // namespace sluice
