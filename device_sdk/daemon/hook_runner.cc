@@ -22,21 +22,35 @@ constexpr int kFailureRetries = 1;
 
 class HookModel final : public sdk::Model {
  public:
-  HookModel(int fd, const sdk::ModelFile& file)
-      : fd_(fd), sha256_(ToHex(file.sha256)), release_(file.release), format_(file.format) {}
-  ~HookModel() override { close(fd_); }
+  /// Takes over `fd`, which stands for the one in `file`.
+  HookModel(int fd, sdk::ModelFile file) : file_(std::move(file)) { file_.fd = fd; }
+  ~HookModel() override { close(file_.fd); }
   HookModel(const HookModel&) = delete;
   HookModel& operator=(const HookModel&) = delete;
 
-  [[nodiscard]] int fd() const { return fd_; }
-  [[nodiscard]] const std::string& sha256() const { return sha256_; }
-  [[nodiscard]] const std::string& release() const { return release_; }
-  [[nodiscard]] const std::string& format() const { return format_; }
+  [[nodiscard]] const sdk::ModelFile& file() const { return file_; }
 
  private:
-  const int fd_;
-  const std::string sha256_, release_, format_;
+  sdk::ModelFile file_;
 };
+
+const sdk::ModelFile& FileOf(const sdk::Model& model) {
+  return static_cast<const HookModel&>(model).file();
+}
+
+std::string ReasonFor(sdk::Purpose purpose) {
+  switch (purpose) {
+    case sdk::Purpose::kRevert:
+      return "revert";
+    case sdk::Purpose::kStart:
+      return "start";
+    case sdk::Purpose::kInstall:
+    case sdk::Purpose::kValidateBase:
+    case sdk::Purpose::kValidateNew:
+      return "install";
+  }
+  return "install";
+}
 
 sdk::Status ToSdk(const Error& error) { return {std::string(CodeName(error.code)), error.text}; }
 
@@ -112,31 +126,43 @@ Result<sdk::ValidationResult> ParseValidation(const std::string& line) {
   return result;
 }
 
-Result<HookCounters> ParseCounters(const std::string& line) {
+struct HealthAnswer {
+  std::string loaded_sha256;
+  sdk::RunnerCounters counters;
+};
+
+Result<HealthAnswer> ParseHealth(const std::string& line) {
   SLUICE_ASSIGN(const json answer, ParseAnswer(line));
-  HookCounters counters;
-  SLUICE_ASSIGN(counters.loaded_sha256, Text(answer, "loaded_sha256"));
+  HealthAnswer health;
+  sdk::RunnerCounters& counters = health.counters;
+  SLUICE_ASSIGN(health.loaded_sha256, Text(answer, "loaded_sha256"));
   SLUICE_ASSIGN(counters.inferences, Count(answer, "inferences"));
   SLUICE_ASSIGN(counters.errors, Count(answer, "errors"));
   SLUICE_ASSIGN(counters.over_latency, Count(answer, "over_latency"));
   SLUICE_ASSIGN(counters.labelled, Count(answer, "labelled"));
   SLUICE_ASSIGN(counters.rss_kb, Count(answer, "rss_kb"));
   const auto sum = answer.find("score_sum");
-  if (sum == answer.end() || !sum->is_number())
+  if (sum == answer.end() || !sum->is_number()) {
     return Fail(OutputError("score_sum is missing or no number"));
+  }
   counters.score_sum = sum->get<double>();
   if (!(counters.score_sum >= 0 && counters.score_sum <= counters.labelled)) {
     return Fail(OutputError("score_sum is not between 0 and labelled"));
   }
-  return counters;
+  return health;
 }
 
 }  // namespace
 
-HookCommand HookRunner::CommandFor(const std::vector<std::string>& argv) const {
+HookCommand HookRunner::CommandFor(const std::vector<std::string>& argv,
+                                   const sdk::ModelFile& file) const {
   HookCommand command;
   command.argv = argv;
-  command.environment["SLUICE_DEVICE"] = commands_.device_id;
+  command.inherited_fds = {file.fd};
+  command.environment = {{"SLUICE_DEVICE", commands_.device_id},
+                         {"SLUICE_RELEASE", file.release},
+                         {"SLUICE_FORMAT", file.format},
+                         {"SLUICE_SLOT", std::string(1, file.slot)}};
   return command;
 }
 
@@ -189,73 +215,78 @@ sdk::Status HookRunner::Load(const sdk::ModelFile& file, std::unique_ptr<sdk::Mo
 sdk::Status HookRunner::Validate(sdk::Model& model, const sdk::ValidationSet& set,
                                  std::chrono::microseconds latency_limit,
                                  sdk::ValidationResult& out) {
-  if (commands_.validate.empty()) return {"E_HOOK_UNAVAILABLE", "no validate hook is configured"};
-  const auto& hook_model = static_cast<const HookModel&>(model);
-  const bool is_base = hook_model.sha256() == serving_sha256_;
-  HookCommand command = CommandFor(commands_.validate);
-  command.argv.insert(command.argv.end(), {"--model", std::to_string(hook_model.fd()), "--role",
-                                           is_base ? "base" : "new", "--budget-ms",
-                                           std::to_string(commands_.validate_timeout.count())});
-  command.inherited_fds = {hook_model.fd()};
+  if (commands_.validate.empty()) {
+    return {"E_HOOK_UNAVAILABLE", "no validate hook is configured"};
+  }
+  const sdk::ModelFile& file = FileOf(model);
+  HookCommand command = CommandFor(commands_.validate, file);
+  command.argv.insert(command.argv.end(),
+                      {"--model", std::to_string(file.fd), "--role",
+                       file.purpose == sdk::Purpose::kValidateBase ? "base" : "new", "--budget-ms",
+                       std::to_string(commands_.validate_timeout.count())});
   if (set.fd >= 0) {
     command.argv.insert(command.argv.end(), {"--data", std::to_string(set.fd)});
     command.inherited_fds.push_back(set.fd);
   }
-  command.environment["SLUICE_RELEASE"] = hook_model.release();
-  command.environment["SLUICE_FORMAT"] = hook_model.format();
   command.environment["SLUICE_LATENCY_US_MAX"] = std::to_string(latency_limit.count());
   const Result<std::string> line = Ask(Hook::kValidate, std::move(command));
   if (!line) return ToSdk(line.error());
   Result<sdk::ValidationResult> result = ParseValidation(*line);
   if (!result) return ToSdk(result.error());
-  if (!is_base) candidate_sha256_ = hook_model.sha256();
   out = std::move(*result);
   return {};
 }
 
 sdk::Status HookRunner::Activate(std::unique_ptr<sdk::Model> model) {
   counters_.reset();
-  if (model == nullptr) {  // serve nothing: the application is not told to stop, it is just no
-                           // longer vouched for
+  if (model == nullptr) {  // the application is not told to stop; it is no longer vouched for
     serving_sha256_.clear();
     return {};
   }
-  if (commands_.activate.empty()) return {"E_HOOK_UNAVAILABLE", "no activate hook is configured"};
-  const auto& hook_model = static_cast<const HookModel&>(*model);
-  const char* reason = hook_model.sha256() == candidate_sha256_ ? "install"
-                       : serving_sha256_.empty()                ? "start"
-                                                                : "revert";
-  HookCommand command = CommandFor(commands_.activate);
+  if (commands_.activate.empty()) {
+    return {"E_HOOK_UNAVAILABLE", "no activate hook is configured"};
+  }
+  const sdk::ModelFile& file = FileOf(*model);
+  HookCommand command = CommandFor(commands_.activate, file);
   command.argv.insert(command.argv.end(),
-                      {"--model", std::to_string(hook_model.fd()), "--reason", reason});
-  command.inherited_fds = {hook_model.fd()};
-  command.environment["SLUICE_RELEASE"] = hook_model.release();
-  command.environment["SLUICE_FORMAT"] = hook_model.format();
+                      {"--model", std::to_string(file.fd), "--reason", ReasonFor(file.purpose)});
+  command.environment["SLUICE_LATENCY_US_MAX"] = std::to_string(file.latency_limit.count());
   const Result<std::string> line = Ask(Hook::kActivate, std::move(command));
   if (!line) return ToSdk(line.error());
   const Result<json> answer = ParseAnswer(*line);
   if (!answer) return ToSdk(answer.error());
   const Result<std::string> loaded = Text(*answer, "loaded_sha256");
   if (!loaded) return ToSdk(loaded.error());
-  if (*loaded != hook_model.sha256())
+  if (*loaded != ToHex(file.sha256)) {
     return {"E_LOAD", "the application serves " + *loaded + ", not what it was given"};
-  candidate_sha256_.clear();
+  }
   serving_sha256_ = *loaded;
+  activation_ = file.activation;
   return {};
 }
 
 sdk::Status HookRunner::Health() {
   if (commands_.health.empty() || serving_sha256_.empty()) return {};
-  const Result<std::string> line = Ask(Hook::kHealth, CommandFor(commands_.health));
+  HookCommand command;
+  command.argv = commands_.health;
+  command.argv.insert(command.argv.end(), {"--activation", std::to_string(activation_)});
+  command.environment["SLUICE_DEVICE"] = commands_.device_id;
+  const Result<std::string> line = Ask(Hook::kHealth, std::move(command));
   if (!line) return ToSdk(line.error());
-  Result<HookCounters> counters = ParseCounters(*line);
-  if (!counters) return ToSdk(counters.error());
-  if (counters->loaded_sha256 != serving_sha256_) {
+  const Result<HealthAnswer> health = ParseHealth(*line);
+  if (!health) return ToSdk(health.error());
+  if (health->loaded_sha256 != serving_sha256_) {
     return {"E_HEALTH",
-            "the application serves " + counters->loaded_sha256 + ", not what it was given"};
+            "the application serves " + health->loaded_sha256 + ", not what it was given"};
   }
-  counters_ = std::move(*counters);
+  counters_ = health->counters;
   return {};
+}
+
+bool HookRunner::Counters(sdk::RunnerCounters& out) {
+  if (commands_.health.empty()) return false;
+  out = counters_.value_or(sdk::RunnerCounters{});
+  return true;
 }
 
 }  // namespace sluice::device

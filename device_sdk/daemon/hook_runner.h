@@ -25,14 +25,6 @@ struct HookCommands {
       30'000};  // before a hook that cannot tell now is asked again
 };
 
-/// The application's cumulative counters since it began to serve `loaded_sha256`.
-struct HookCounters {
-  std::string loaded_sha256;
-  std::uint32_t inferences = 0, errors = 0, over_latency = 0, labelled = 0;
-  double score_sum = 0;
-  std::uint32_t rss_kb = 0;
-};
-
 class HookRunner final : public sdk::ModelRunner {
  public:
   /// `run` is RunHook, or a test's; `sleep` waits between two attempts.
@@ -50,21 +42,21 @@ class HookRunner final : public sdk::ModelRunner {
   /// The health hook's exit code and whether the application serves what was activated.
   sdk::Status Health() override;
 
-  /// What the last Health learned; nothing before one, or without the hook.
-  [[nodiscard]] const std::optional<HookCounters>& counters() const { return counters_; }
+  bool Counters(sdk::RunnerCounters& out) override;
 
  private:
   enum class Hook { kValidate, kActivate, kHealth };
   /// Runs a hook as often as its contract says; its last line when it exited with 0.
   Result<std::string> Ask(Hook hook, HookCommand command);
-  [[nodiscard]] HookCommand CommandFor(const std::vector<std::string>& argv) const;
+  [[nodiscard]] HookCommand CommandFor(const std::vector<std::string>& argv,
+                                       const sdk::ModelFile& file) const;
 
   const HookCommands commands_;
   const Run run_;
   const Sleep sleep_;
-  std::string serving_sha256_;    // "" = nothing
-  std::string candidate_sha256_;  // last validated as new
-  std::optional<HookCounters> counters_;
+  std::string serving_sha256_;  // "" = nothing
+  std::uint32_t activation_ = 0;
+  std::optional<sdk::RunnerCounters> counters_;  // of the last Health
 };
 
 }  // namespace sluice::device

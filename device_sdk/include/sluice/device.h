@@ -23,13 +23,26 @@ struct Status {
   [[nodiscard]] bool ok() const noexcept { return code.empty(); }
 };
 
-/// A verified artifact. Read the descriptor, not a path: these are the bytes that were hashed. The SDK closes it after
-/// the call.
+/// What a model is loaded for.
+enum class Purpose : std::uint8_t {
+  kInstall,       // to serve, as a release on trial
+  kRevert,        // to serve, as the release gone back to
+  kStart,         // to serve, after a start of the agent
+  kValidateBase,  // to run the validation set as what serves now
+  kValidateNew,   // to run the validation set as what may serve next
+};
+
+/// A verified artifact. Read the descriptor, not a path: these are the bytes that were hashed. The
+/// SDK closes it after the call.
 struct ModelFile {
   int fd = -1;
   std::uint64_t size_bytes = 0;
   std::array<std::uint8_t, 32> sha256{};
   std::string release, format, runtime_abi;
+  Purpose purpose = Purpose::kStart;
+  char slot = 'a';
+  std::uint32_t activation = 0;                // rises with every switch
+  std::chrono::microseconds latency_limit{0};  // slower counts as over_latency; 0 = none
 };
 
 /// The validation data set, as opaque bytes behind a descriptor; fd = -1 when the release has none.
@@ -48,6 +61,15 @@ struct ValidationResult {
   std::vector<std::uint8_t> scores;
 };
 
+/// Cumulative since Activate, for a runner whose inferences happen in another process. Such a
+/// runner's counters are taken in place of RecordInference and RecordOutcome.
+struct RunnerCounters {
+  std::uint32_t inferences = 0, errors = 0, over_latency = 0;
+  std::uint32_t labelled = 0;
+  double score_sum = 0;  // of the labelled ones, each 0..1
+  std::uint32_t rss_kb = 0;
+};
+
 class Model {
  public:
   virtual ~Model() = default;
@@ -64,8 +86,13 @@ class ModelRunner {
                           ValidationResult& out) = 0;
   /// Swaps the serving model; after it returns ok these bytes serve. nullptr = serve nothing.
   virtual Status Activate(std::unique_ptr<Model> model) = 0;
-  /// Polled each health interval in trial: not ok = one unhealthy sample.
+  /// Polled each second in trial and before each telemetry message: not ok = one unhealthy sample.
   virtual Status Health() { return {}; }
+  /// The counters as of the last Health(); false = this runner has none of its own.
+  virtual bool Counters(RunnerCounters& out) {
+    static_cast<void>(out);
+    return false;
+  }
 };
 
 struct DeviceOptions {
@@ -78,6 +105,12 @@ struct DeviceOptions {
   std::uint32_t window_bytes_max = 512 * 1024;
   std::chrono::seconds keepalive{900};
   std::uint64_t seed = 0;  // of backoff jitter; 0 = from the kernel
+  /// Runs the validation set in a fork of this process, so that a model that crashes, hangs or leaks
+  /// harms nothing. false for a runtime that does not survive fork(): then it runs on the Device's
+  /// thread.
+  bool validate_in_child = true;
+  /// One line per event worth reading; called on the Device's thread. May be empty.
+  std::function<void(std::string_view line)> log;
 };
 
 struct SlotStatus {

@@ -42,8 +42,10 @@ class ScriptedHooks {
 
 class HookRunnerTest : public ::testing::Test {
  protected:
-  std::unique_ptr<sdk::Model> Load(std::uint8_t seed) {
+  std::unique_ptr<sdk::Model> Load(std::uint8_t seed, sdk::Purpose purpose) {
     sdk::ModelFile model;
+    model.purpose = purpose;
+    model.activation = 7;
     model.fd = fileno(file_);
     model.sha256.fill(seed);
     model.release = "digits-v2";
@@ -57,13 +59,18 @@ class HookRunnerTest : public ::testing::Test {
     digest.bytes.fill(seed);
     return digest.Hex();
   }
-  void Serve(std::uint8_t seed) {
+  void Serve(std::uint8_t seed, sdk::Purpose purpose = sdk::Purpose::kStart) {
     hooks_.Print("{\"loaded_sha256\":\"" + Sha(seed) + "\"}");
-    ASSERT_TRUE(runner_.Activate(Load(seed)).ok());
+    ASSERT_TRUE(runner_.Activate(Load(seed, purpose)).ok());
   }
-  sdk::Status Validate(std::uint8_t seed) {
-    const std::unique_ptr<sdk::Model> model = Load(seed);
+  sdk::Status Validate(std::uint8_t seed, sdk::Purpose purpose = sdk::Purpose::kValidateNew) {
+    const std::unique_ptr<sdk::Model> model = Load(seed, purpose);
     return runner_.Validate(*model, {}, std::chrono::microseconds(50'000), result_);
+  }
+  sdk::RunnerCounters Counters() {
+    sdk::RunnerCounters counters;
+    EXPECT_TRUE(runner_.Counters(counters));
+    return counters;
   }
   std::string ReasonOfLastActivation() { return hooks_.runs.back().argv.back(); }
   void SetUp() override { ASSERT_NE(file_, nullptr); }
@@ -88,29 +95,26 @@ TEST_F(HookRunnerTest, ReadsAValidation) {
 }
 
 TEST_F(HookRunnerTest, TellsBaseFromNew) {
-  Serve(1);
   hooks_.Print(kGoodValidation);
   hooks_.Print(kGoodValidation);
-  ASSERT_TRUE(Validate(1).ok());
-  ASSERT_TRUE(Validate(2).ok());
-  EXPECT_EQ(hooks_.runs[1].argv[4], "base");
-  EXPECT_EQ(hooks_.runs[2].argv[4], "new");
+  ASSERT_TRUE(Validate(1, sdk::Purpose::kValidateBase).ok());
+  ASSERT_TRUE(Validate(2, sdk::Purpose::kValidateNew).ok());
+  EXPECT_EQ(hooks_.runs[0].argv[4], "base");
+  EXPECT_EQ(hooks_.runs[1].argv[4], "new");
 }
 
 TEST_F(HookRunnerTest, SaysWhyItActivates) {
-  Serve(1);
+  Serve(1, sdk::Purpose::kStart);
   EXPECT_EQ(ReasonOfLastActivation(), "start");
-  hooks_.Print(kGoodValidation);
-  ASSERT_TRUE(Validate(2).ok());
-  Serve(2);
+  Serve(2, sdk::Purpose::kInstall);
   EXPECT_EQ(ReasonOfLastActivation(), "install");
-  Serve(1);
+  Serve(1, sdk::Purpose::kRevert);
   EXPECT_EQ(ReasonOfLastActivation(), "revert");
 }
 
 TEST_F(HookRunnerTest, RefusesAnApplicationThatServesOtherBytes) {
   hooks_.Print("{\"loaded_sha256\":\"" + Sha(9) + "\"}");
-  EXPECT_EQ(runner_.Activate(Load(1)).code, "E_LOAD");
+  EXPECT_EQ(runner_.Activate(Load(1, sdk::Purpose::kInstall)).code, "E_LOAD");
 }
 
 TEST_F(HookRunnerTest, RefusesMalformedAnswersEachWithItsReason) {
@@ -168,9 +172,9 @@ TEST_F(HookRunnerTest, KeepsTheCountersOfTheModelThatServes) {
       "{\"loaded_sha256\":\"" + Sha(1) +
       R"(","inferences":100,"errors":1,"over_latency":2,"labelled":90,"score_sum":80.5,"rss_kb":5000})");
   ASSERT_TRUE(runner_.Health().ok());
-  ASSERT_TRUE(runner_.counters().has_value());
-  EXPECT_EQ(runner_.counters()->inferences, 100u);
-  EXPECT_DOUBLE_EQ(runner_.counters()->score_sum, 80.5);
+  EXPECT_EQ(hooks_.runs.back().argv, (std::vector<std::string>{"health", "--activation", "7"}));
+  EXPECT_EQ(Counters().inferences, 100u);
+  EXPECT_DOUBLE_EQ(Counters().score_sum, 80.5);
 }
 
 TEST_F(HookRunnerTest, CountsNothingFromAnApplicationThatServesSomethingElse) {
@@ -179,7 +183,7 @@ TEST_F(HookRunnerTest, CountsNothingFromAnApplicationThatServesSomethingElse) {
       "{\"loaded_sha256\":\"" + Sha(7) +
       R"(","inferences":100,"errors":1,"over_latency":2,"labelled":90,"score_sum":80,"rss_kb":5000})");
   EXPECT_EQ(runner_.Health().code, "E_HEALTH");
-  EXPECT_FALSE(runner_.counters().has_value());
+  EXPECT_EQ(Counters().inferences, 0u);
 }
 
 TEST_F(HookRunnerTest, CountsNothingThatCannotBeTrue) {
@@ -191,7 +195,7 @@ TEST_F(HookRunnerTest, CountsNothingThatCannotBeTrue) {
         sum + "}");
     EXPECT_EQ(runner_.Health().code, "E_HOOK_OUTPUT") << sum;
   }
-  EXPECT_FALSE(runner_.counters().has_value());
+  EXPECT_EQ(Counters().inferences, 0u);
 }
 
 TEST_F(HookRunnerTest, TakesAnUnhealthyExitAsOneSample) {
