@@ -6,6 +6,7 @@
 
 #include "common/contract/topics.h"
 #include "rollout_engine/registry/release_json.h"
+#include "rollout_engine/registry/release_objects.h"
 #include "rollout_engine/store/keys.h"
 
 namespace sluice {
@@ -138,32 +139,7 @@ Status Registry::CheckSequence(const Release& release) const {
 
 Status Registry::StoreObjects(const Release& release) const {
   for (const ReleaseArtifact& artifact : release.artifacts) {
-    const ReleaseManifest& manifest = artifact.manifest;
-    const auto size_bytes = objects_.SizeOf(manifest.artifact_sha256);
-    if (!size_bytes)
-      return Fail(size_bytes.error().With("upload the artifact of " + release.name + " first"));
-    SLUICE_TRY(objects_.Verify(manifest.artifact_sha256));
-    SLUICE_ASSIGN(
-        const Bytes hashes,
-        ListBlockHashes(*size_bytes, [&](std::uint64_t offset, std::span<std::uint8_t> out) {
-          return objects_.ReadAt(manifest.artifact_sha256, offset, out);
-        }));
-    if (*size_bytes != manifest.artifact_size || Sha256(hashes) != manifest.block_root) {
-      return Fail(ErrorCode::kArtifactHash,
-                  "the manifest of " + release.name + " for " + manifest.hardware.front() +
-                      " gives another size or block root than its artifact has");
-    }
-    if (!manifest.validation.sha256.IsZero()) {
-      const auto set_bytes = objects_.SizeOf(manifest.validation.sha256);
-      if (!set_bytes)
-        return Fail(
-            set_bytes.error().With("upload the validation set of " + release.name + " first"));
-      SLUICE_TRY(objects_.Verify(manifest.validation.sha256));
-      if (*set_bytes != manifest.validation.size_bytes) {
-        return Fail(ErrorCode::kArtifactHash,
-                    "the validation set of " + release.name + " has another size");
-      }
-    }
+    SLUICE_ASSIGN(const Bytes hashes, CheckObjects(objects_, artifact.manifest));
     SLUICE_TRY(objects_.PutBytes(hashes));
     SLUICE_TRY(objects_.PutBytes(artifact.envelope));
   }

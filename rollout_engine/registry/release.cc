@@ -4,9 +4,7 @@
 #include <cmath>
 #include <set>
 
-#include "common/contract/limits.h"
 #include "common/contract/topics.h"
-#include "common/crypto/digest.h"
 
 namespace sluice {
 namespace {
@@ -92,20 +90,6 @@ Status CheckRelease(const Release& release) {
     }
   }
   return {};
-}
-
-Result<Bytes> ListBlockHashes(std::uint64_t size_bytes, const ReadArtifact& read) {
-  Bytes hashes;
-  hashes.reserve(static_cast<std::size_t>((size_bytes + limits::kManifestBlockSize - 1) /
-                                          limits::kManifestBlockSize * Digest::kSize));
-  Bytes block(limits::kManifestBlockSize);
-  for (std::uint64_t offset = 0; offset < size_bytes; offset += limits::kManifestBlockSize) {
-    const auto part =
-        std::span(block).first(std::min<std::uint64_t>(block.size(), size_bytes - offset));
-    SLUICE_TRY(read(offset, part));
-    Append(hashes, Sha256(part).View());
-  }
-  return hashes;
 }
 
 }  // namespace sluice

@@ -1,7 +1,6 @@
 // A release: a named version of a model, with one signed artifact per group of hardware.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -57,10 +56,5 @@ Status CheckRelease(const Release& release);
 
 /// Metric names are registry ids, values finite, at most kReleaseMetricsMax: E_BAD_ID, E_CFG_RANGE.
 Status CheckMetrics(const Metrics& metrics);
-
-/// The SHA-256 over the list of block hashes is the manifest's block_root; the list itself is an
-/// object that devices fetch. `read` fills a buffer from an offset of an artifact of `size_bytes`.
-using ReadArtifact = std::function<Status(std::uint64_t offset, std::span<std::uint8_t> out)>;
-Result<Bytes> ListBlockHashes(std::uint64_t size_bytes, const ReadArtifact& read);
 
 }  // namespace sluice

@@ -93,6 +93,33 @@ Result<StoredRelease> StoredReleaseFromJson(std::string_view text) {
   }
 }
 
+std::string BundleIndexToJson(const BundleIndex& index) {
+  return Dump({{"v", kStoredVersion},
+               {"release", index.release},
+               {"metrics", index.metrics},
+               {"manifests", index.manifests}});
+}
+
+Result<BundleIndex> BundleIndexFromJson(std::string_view text) {
+  try {
+    const json stored = json::parse(text);
+    BundleIndex index;
+    index.release = stored.at("release").get<std::string>();
+    index.metrics = stored.at("metrics").get<Metrics>();
+    index.manifests = stored.at("manifests").get<std::size_t>();
+    if (stored.at("v") != kStoredVersion || index.manifests < 1 ||
+        index.manifests > kReleaseArtifactsMax) {
+      return Fail(
+          ErrorCode::kCfgIncomplete,
+          "release.json is of another version or holds no manifest; create the release again");
+    }
+    return index;
+  } catch (const json::exception& error) {
+    return Fail(ErrorCode::kCfgIncomplete, std::string("release.json does not read: ") +
+                                               error.what() + "; create the release again");
+  }
+}
+
 std::string PublicationToJson(const Publication& publication) {
   json body = {{"release", publication.release},
                {"metrics", publication.metrics},

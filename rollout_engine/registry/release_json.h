@@ -25,6 +25,16 @@ struct StoredRelease {
 /// not write.
 Result<StoredRelease> StoredReleaseFromJson(std::string_view json);
 
+/// release.json of a bundle.
+struct BundleIndex {
+  std::string release;
+  Metrics metrics;
+  std::size_t manifests = 0;  // 1..32
+};
+std::string BundleIndexToJson(const BundleIndex& index);
+/// E_CFG_INCOMPLETE with what is wrong.
+Result<BundleIndex> BundleIndexFromJson(std::string_view json);
+
 /// The body of POST /v1/releases. E_USAGE with what is wrong.
 std::string PublicationToJson(const Publication& publication);
 Result<Publication> PublicationFromJson(std::string_view json);

@@ -1,0 +1,17 @@
+// The objects that a manifest speaks of: artifact, hash list, validation set.
+#pragma once
+
+#include "common/contract/manifest.h"
+#include "rollout_engine/registry/object_store.h"
+
+namespace sluice {
+
+/// The SHA-256s of the 64 KiB blocks of an artifact, in their order. Devices fetch this list as an
+/// object; its own SHA-256 is the manifest's block_root.
+Result<Bytes> ListBlockHashes(const ObjectStore& objects, const Digest& artifact);
+
+/// The artifact and the validation set are there, undamaged and as the manifest says; returns the
+/// hash list. E_NOT_FOUND, E_OBJECT_HASH, E_ARTIFACT_HASH.
+Result<Bytes> CheckObjects(const ObjectStore& objects, const ReleaseManifest& manifest);
+
+}  // namespace sluice
