@@ -170,7 +170,7 @@ TEST(FileSlotStoreBallast, GivesWayToARecordOnAFullDiskThatCopies) {
 }
 
 TEST_F(FileSlotStoreTest, A30_ReadOnlyDiskRefusesWritesButStillServes) {
-  const Model model = MakeModel(1);
+  const SlotModel model = MakeSlotModel(1);
   InstallGood(0, model);
   disk_.set_read_only(true);
   EXPECT_EQ(store_->WriteRecord(store_->record()).error().code, ErrorCode::kStoreIo);
@@ -182,8 +182,8 @@ TEST_F(FileSlotStoreTest, A30_ReadOnlyDiskRefusesWritesButStillServes) {
 }
 
 TEST_F(FileSlotStoreTest, KeepsTheDirectiveInForceUntilTheRecordNamesTheNextOne) {
-  const Bytes first = ModelBytes(1, limits::kDirectiveBytesMax);
-  const Bytes second = ModelBytes(2, 700);
+  const Bytes first = SeededBytes(1, limits::kDirectiveBytesMax);
+  const Bytes second = SeededBytes(2, 700);
   ASSERT_TRUE(store_->WriteDirective(first));
   StateRecord record = store_->record();
   record.directive_digest = Sha256(first);
@@ -195,7 +195,7 @@ TEST_F(FileSlotStoreTest, KeepsTheDirectiveInForceUntilTheRecordNamesTheNextOne)
 
   record.directive_digest = Sha256(second);
   ASSERT_TRUE(store_->WriteRecord(record));
-  ASSERT_TRUE(store_->WriteDirective(ModelBytes(3, 10)));
+  ASSERT_TRUE(store_->WriteDirective(SeededBytes(3, 10)));
   EXPECT_EQ(store_->ReadDirective(Sha256(second)).value(), second);
   EXPECT_EQ(store_->ReadDirective(Sha256(first)).error().code, ErrorCode::kNotFound);
 }
@@ -206,7 +206,7 @@ TEST_F(FileSlotStoreTest, RefusesADirectiveBeyondTheLimit) {
 }
 
 TEST_F(FileSlotStoreTest, RottenDirectiveIsNotFound) {
-  const Bytes directive = ModelBytes(1, 700);
+  const Bytes directive = SeededBytes(1, 700);
   ASSERT_TRUE(store_->WriteDirective(directive));
   disk_.Rot("/state/directive.0", 600);
   EXPECT_EQ(store_->ReadDirective(Sha256(directive)).error().code, ErrorCode::kNotFound);
@@ -215,8 +215,8 @@ TEST_F(FileSlotStoreTest, RottenDirectiveIsNotFound) {
 }
 
 TEST_F(FileSlotStoreTest, ReplacesDocumentsWholeAtEveryCrashPoint) {
-  const Bytes first = ModelBytes(1, 3000);
-  const Bytes second = ModelBytes(2, 5000);
+  const Bytes first = SeededBytes(1, 3000);
+  const Bytes second = SeededBytes(2, 5000);
   ASSERT_TRUE(store_->WriteDocument("root", first));
   for (std::uint64_t step = 1;; ++step) {
     SimFileSystem disk(disk_);
@@ -250,20 +250,20 @@ TEST_F(FileSlotStoreTest, RefusesADocumentBeyondTheLimit) {
 }
 
 TEST_F(FileSlotStoreTest, KeepsReportsOverACrash) {
-  ASSERT_TRUE(store_->PushReport({1, false, ModelBytes(1, 400)}));
-  ASSERT_TRUE(store_->PushReport({2, true, ModelBytes(2, 900)}));
+  ASSERT_TRUE(store_->PushReport({1, false, SeededBytes(1, 400)}));
+  ASSERT_TRUE(store_->PushReport({2, true, SeededBytes(2, 900)}));
   ASSERT_TRUE(store_->DropReportsThrough(1));
   CrashAndReopen();
   const std::vector<OutboxEntry> pending = store_->PendingReports();
   ASSERT_EQ(pending.size(), 1U);
   EXPECT_EQ(pending[0].seq, 2U);
   EXPECT_TRUE(pending[0].terminal);
-  EXPECT_EQ(pending[0].report, ModelBytes(2, 900));
+  EXPECT_EQ(pending[0].report, SeededBytes(2, 900));
   EXPECT_EQ(store_->LastReportSeq(), 2U);
 }
 
 TEST_F(FileSlotStoreTest, InstallsAFirstModelAsGood) {
-  const Model model = MakeModel(1, 150'000);
+  const SlotModel model = MakeSlotModel(1, 150'000);
   const Status installed =
       store_->InstallFirst(MemorySource(model.artifact), model.manifest, model.slot);
   ASSERT_TRUE(installed) << installed.error().Line();
@@ -279,7 +279,7 @@ TEST_F(FileSlotStoreTest, InstallsAFirstModelAsGood) {
 }
 
 TEST_F(FileSlotStoreTest, RefusesAFirstModelThatIsNotTheManifests) {
-  Model model = MakeModel(1);
+  SlotModel model = MakeSlotModel(1);
   model.artifact[17] ^= 1;
   EXPECT_EQ(
       store_->InstallFirst(MemorySource(model.artifact), model.manifest, model.slot).error().code,
@@ -290,8 +290,8 @@ TEST_F(FileSlotStoreTest, RefusesAFirstModelThatIsNotTheManifests) {
 }
 
 TEST_F(FileSlotStoreTest, RefusesASecondFirstModel) {
-  InstallGood(0, MakeModel(1));
-  const Model model = MakeModel(2);
+  InstallGood(0, MakeSlotModel(1));
+  const SlotModel model = MakeSlotModel(2);
   EXPECT_EQ(
       store_->InstallFirst(MemorySource(model.artifact), model.manifest, model.slot).error().code,
       ErrorCode::kConflict);

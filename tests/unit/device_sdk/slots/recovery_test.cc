@@ -50,8 +50,8 @@ TEST_F(Recovery, OverwritesTheBadCopyNext) {
 }
 
 TEST_F(Recovery, RebuildsFromTheSlotConfirmedLast) {
-  const Model first = MakeModel(1);
-  const Model second = MakeModel(2);
+  const SlotModel first = MakeSlotModel(1);
+  const SlotModel second = MakeSlotModel(2);
   InstallGood(0, first);
   StateRecord record = store_->record();
   record.directive = {2, 40};
@@ -84,9 +84,9 @@ TEST_F(Recovery, RebuildsFromTheSlotConfirmedLast) {
 }
 
 TEST_F(Recovery, DoesNotTrustASlotThatWasNeverConfirmed) {
-  InstallGood(0, MakeModel(1));
-  WriteModel(1, MakeModel(2));
-  SetSlotState(1, MakeModel(2), SlotState::kReady);
+  InstallGood(0, MakeSlotModel(1));
+  WriteModel(1, MakeSlotModel(2));
+  SetSlotState(1, MakeSlotModel(2), SlotState::kReady);
   RotBothRecords();
   Reopen();
   EXPECT_EQ(store_->record().active, SlotId{0});
@@ -94,8 +94,8 @@ TEST_F(Recovery, DoesNotTrustASlotThatWasNeverConfirmed) {
 }
 
 TEST_F(Recovery, DoesNotTrustASlotWhoseStampWasCleared) {
-  InstallGood(0, MakeModel(1));
-  InstallGood(1, MakeModel(2));
+  InstallGood(0, MakeSlotModel(1));
+  InstallGood(1, MakeSlotModel(2));
   ASSERT_TRUE(store_->ClearConfirmed(1));
   RotBothRecords();
   Reopen();
@@ -105,7 +105,7 @@ TEST_F(Recovery, DoesNotTrustASlotWhoseStampWasCleared) {
 
 TEST_F(Recovery, DoesNotTrustAModelOrManifestThatRotted) {
   for (const char* path : {"/state/a/model.bin", "/state/a/manifest.env", "/state/a/confirmed"}) {
-    InstallGood(0, MakeModel(1));
+    InstallGood(0, MakeSlotModel(1));
     RotBothRecords();
     disk_.Rot(path, 77);
     Reopen();
@@ -120,7 +120,7 @@ TEST_F(Recovery, LostStoreStillTakesReportsAndANewModel) {
   Reopen();
   ASSERT_EQ(store_->origin(), RecordOrigin::kLost);
   EXPECT_TRUE(store_->PushReport({1, true, Bytes(10)}));
-  const Model model = MakeModel(1);
+  const SlotModel model = MakeSlotModel(1);
   InstallGood(0, model);
   CrashAndReopen();
   EXPECT_EQ(store_->origin(), RecordOrigin::kStored);
@@ -128,7 +128,7 @@ TEST_F(Recovery, LostStoreStillTakesReportsAndANewModel) {
 }
 
 TEST_F(Recovery, WritesNothingAndNeedsNoSpace) {
-  InstallGood(0, MakeModel(1));
+  InstallGood(0, MakeSlotModel(1));
   RotBothRecords();
   disk_.Fill();
   store_.reset();
@@ -139,9 +139,9 @@ TEST_F(Recovery, WritesNothingAndNeedsNoSpace) {
 }
 
 TEST_F(Recovery, StampsTheActiveSlotLateBeforeItClearsTheOnlyOtherStamp) {
-  InstallGood(0, MakeModel(1));
+  InstallGood(0, MakeSlotModel(1));
   // Slot b is confirmed, but the crash came before its stamp.
-  const Model second = MakeModel(2);
+  const SlotModel second = MakeSlotModel(2);
   WriteModel(1, second);
   StateRecord record = store_->record();
   record.slots[1].state = SlotState::kGood;

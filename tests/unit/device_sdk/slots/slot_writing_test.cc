@@ -12,7 +12,7 @@ using test_support::Fault;
 class SlotWriting : public StoreOnSimDisk {};
 
 TEST_F(SlotWriting, FinishedSlotHoldsTheModelAndItsManifest) {
-  const Model model = MakeModel(1);
+  const SlotModel model = MakeSlotModel(1);
   WriteModel(1, model);
   CrashAndReopen();
   const Result<OpenSlot> opened = store_->OpenAndHash(1);
@@ -33,7 +33,7 @@ TEST_F(SlotWriting, EmptySlotHasNothingToOpen) {
 }
 
 TEST_F(SlotWriting, ReadsBackTheBlocksWrittenSoFar) {
-  const Model model = MakeModel(1);
+  const SlotModel model = MakeSlotModel(1);
   SetSlotState(1, model, SlotState::kWriting);
   ASSERT_TRUE(Reserve(1, model));
   ASSERT_TRUE(WriteBlock(1, model, 0));
@@ -50,7 +50,7 @@ TEST_F(SlotWriting, ReadsBackTheBlocksWrittenSoFar) {
 }
 
 TEST_F(SlotWriting, CountsWhatTheSlotOwnsAsSpace) {
-  const Model model = MakeModel(1, 1 << 20);
+  const SlotModel model = MakeSlotModel(1, 1 << 20);
   InstallGood(1, model);
   disk_.Fill();
   EXPECT_TRUE(store_->CheckSpace(1, 700'000));
@@ -63,15 +63,15 @@ TEST_F(SlotWriting, CountsWhatTheSlotOwnsAsSpace) {
 }
 
 TEST_F(SlotWriting, ReservesOverTheOldModelOnAFullDisk) {
-  InstallGood(1, MakeModel(1, 1 << 20));
+  InstallGood(1, MakeSlotModel(1, 1 << 20));
   disk_.Fill();
-  const Model next = MakeModel(2, 1 << 20);
+  const SlotModel next = MakeSlotModel(2, 1 << 20);
   WriteModel(1, next);
   EXPECT_EQ(HashOf(1), next.slot.artifact);
 }
 
 TEST_F(SlotWriting, GivesBackWhatItGotWhenTheSpaceIsGone) {
-  const Model model = MakeModel(1, 1 << 20);
+  const SlotModel model = MakeSlotModel(1, 1 << 20);
   SetSlotState(1, model, SlotState::kWriting);
   disk_.set_capacity_bytes(500'000);
   const auto refused = Reserve(1, model);
@@ -84,7 +84,7 @@ TEST_F(SlotWriting, GivesBackWhatItGotWhenTheSpaceIsGone) {
 }
 
 TEST_F(SlotWriting, ResumesAfterAPowerCutWhereItStopped) {
-  const Model model = MakeModel(1);
+  const SlotModel model = MakeSlotModel(1);
   SetSlotState(1, model, SlotState::kWriting);
   ASSERT_TRUE(Reserve(1, model));
   ASSERT_TRUE(WriteBlock(1, model, 0));
@@ -102,7 +102,7 @@ TEST_F(SlotWriting, ResumesAfterAPowerCutWhereItStopped) {
 }
 
 TEST_F(SlotWriting, ReservingAgainInTheSameProcessKeepsTheProgress) {
-  const Model model = MakeModel(1);
+  const SlotModel model = MakeSlotModel(1);
   SetSlotState(1, model, SlotState::kWriting);
   ASSERT_TRUE(Reserve(1, model));
   ASSERT_TRUE(WriteBlock(1, model, 0));
@@ -110,18 +110,18 @@ TEST_F(SlotWriting, ReservingAgainInTheSameProcessKeepsTheProgress) {
 }
 
 TEST_F(SlotWriting, StartsOverForAnotherPayload) {
-  const Model model = MakeModel(1);
+  const SlotModel model = MakeSlotModel(1);
   SetSlotState(1, model, SlotState::kWriting);
   ASSERT_TRUE(Reserve(1, model));
   ASSERT_TRUE(WriteBlock(1, model, 0));
-  Model other = model;
+  SlotModel other = model;
   other.head_digest = FilledDigest(9);
   EXPECT_EQ(Reserve(1, other).value().blocks_done, 0U);
   EXPECT_EQ(Reserve(1, model).value().blocks_done, 0U) << "the first one's progress is gone";
 }
 
 TEST_F(SlotWriting, DoesNotCountABlockThatRotted) {
-  const Model model = MakeModel(1);
+  const SlotModel model = MakeSlotModel(1);
   SetSlotState(1, model, SlotState::kWriting);
   ASSERT_TRUE(Reserve(1, model));
   ASSERT_TRUE(WriteBlock(1, model, 0));
@@ -132,7 +132,7 @@ TEST_F(SlotWriting, DoesNotCountABlockThatRotted) {
 }
 
 TEST_F(SlotWriting, FailedSyncGivesThePartUpForANewOne) {
-  const Model model = MakeModel(1);
+  const SlotModel model = MakeSlotModel(1);
   SetSlotState(1, model, SlotState::kWriting);
   ASSERT_TRUE(Reserve(1, model));
   ASSERT_TRUE(WriteBlock(1, model, 0));
@@ -149,7 +149,7 @@ TEST_F(SlotWriting, FailedSyncGivesThePartUpForANewOne) {
 }
 
 TEST_F(SlotWriting, FinishingTwiceIsFinishingOnce) {
-  const Model model = MakeModel(1);
+  const SlotModel model = MakeSlotModel(1);
   WriteModel(1, model);
   Reopen();
   ASSERT_TRUE(store_->FinishSlot(1, model.manifest));
@@ -159,7 +159,7 @@ TEST_F(SlotWriting, FinishingTwiceIsFinishingOnce) {
 }
 
 TEST_F(SlotWriting, FinishingAgainMakesRenamesDurableThatASyncLost) {
-  const Model model = MakeModel(1);
+  const SlotModel model = MakeSlotModel(1);
   SetSlotState(1, model, SlotState::kWriting);
   ASSERT_TRUE(Reserve(1, model));
   for (std::uint32_t i = 0; i < 4; ++i) ASSERT_TRUE(WriteBlock(1, model, i));
@@ -174,15 +174,15 @@ TEST_F(SlotWriting, FinishingAgainMakesRenamesDurableThatASyncLost) {
 }
 
 TEST_F(SlotWriting, HashComesFromTheDiskNotFromTheCache) {
-  const Model model = MakeModel(1);
+  const SlotModel model = MakeSlotModel(1);
   WriteModel(1, model);
   disk_.Rot("/state/b/model.bin", 5);
   EXPECT_NE(HashOf(1), model.slot.artifact);
 }
 
 TEST_F(SlotWriting, WritesARecordAnewBeforeItDestroysASlotOnItsWord) {
-  InstallGood(1, MakeModel(1));
-  const Model next = MakeModel(2);
+  InstallGood(1, MakeSlotModel(1));
+  const SlotModel next = MakeSlotModel(2);
   // The process dies between the write of the WRITING record and its sync.
   StateRecord record = store_->record();
   record.slots[1] = next.slot;
@@ -217,7 +217,7 @@ TEST_F(SlotWriting, ThirdSlotLeavesBothOthersAlone) {
 using SlotWritingDeathTest = SlotWriting;
 
 TEST_F(SlotWritingDeathTest, TreatsMisuseAsABug) {
-  const Model model = MakeModel(1);
+  const SlotModel model = MakeSlotModel(1);
   EXPECT_DEATH(static_cast<void>(Reserve(1, model)), "check failed") << "the record says EMPTY";
   SetSlotState(1, model, SlotState::kWriting);
   EXPECT_DEATH(static_cast<void>(WriteBlock(1, model, 0)), "check failed") << "not reserved";
