@@ -19,6 +19,10 @@
 #include "tests/support/mosquitto_broker.h"
 #include "tests/support/recording_events.h"
 
+// Paho C 1.3.12 now and then forgets a QoS 1 message that is half written when its connection ends.
+extern "C" const char* __lsan_default_suppressions();
+extern "C" const char* __lsan_default_suppressions() { return "leak:libpaho-mqtt3as.so\n"; }
+
 namespace sluice {
 namespace {
 
