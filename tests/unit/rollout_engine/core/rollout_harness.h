@@ -46,7 +46,8 @@ inline std::vector<FleetDevice> Fleet(int count, bool has_model = true) {
 
 class RolloutHarness {
  public:
-  explicit RolloutHarness(const RolloutSpec& spec = TwoStageSpec()) : rollout(*CreateRollout("r-1", spec)) {}
+  explicit RolloutHarness(const RolloutSpec& spec = TwoStageSpec())
+      : rollout(*CreateRollout("r-1", spec)) {}
 
   /// Applies `body` now. The effects are in `last`, and in `all`.
   Result<std::vector<Effect>> Try(EventBody body) {
@@ -65,7 +66,8 @@ class RolloutHarness {
   }
 
   void Start(std::vector<FleetDevice> fleet) {
-    Do(Started{.eligible = std::move(fleet), .release_ids = {{"cam", kNewRelease}, {"gate", kNewRelease}}});
+    Do(Started{.eligible = std::move(fleet),
+               .release_ids = {{"cam", kNewRelease}, {"gate", kNewRelease}}});
   }
   void Report(const std::string& device, ReportState state, std::string code = {}) {
     Do(DeviceReported{.device = device, .state = state, .code = std::move(code)});
@@ -79,7 +81,8 @@ class RolloutHarness {
     Do(TimerFired{kind});
   }
   /// Fires the look timer and answers the look with `decision`.
-  void Look(Decision decision, HoldCause cause = HoldCause::kNone, std::string sentence = "a sentence") {
+  void Look(Decision decision, HoldCause cause = HoldCause::kNone,
+            std::string sentence = "a sentence") {
     Fire(TimerKind::kLook);
     LookJudged look = Judged(decision, cause, std::move(sentence));
     Do(look);
@@ -117,7 +120,8 @@ class RolloutHarness {
 
   template <class T>
   static bool Has(const std::vector<Effect>& effects) {
-    return std::ranges::any_of(effects, [](const Effect& effect) { return std::holds_alternative<T>(effect); });
+    return std::ranges::any_of(
+        effects, [](const Effect& effect) { return std::holds_alternative<T>(effect); });
   }
   template <class T>
   static std::vector<T> Only(const std::vector<Effect>& effects) {

@@ -17,7 +17,8 @@ using H = RolloutHarness;
 TEST(RolloutStep, OffersTheSmallestUnitsOfEachHardware) {
   H h;
   h.Start(Fleet(80));  // 40 of each hardware: ceil(5 % of 40) = 2 of each
-  EXPECT_THAT(H::Devices<Offer>(h.last), ElementsAre("dev-0000", "dev-0001", "dev-0002", "dev-0003"));
+  EXPECT_THAT(H::Devices<Offer>(h.last),
+              ElementsAre("dev-0000", "dev-0001", "dev-0002", "dev-0003"));
   EXPECT_EQ(h.rollout.status, RolloutStatus::kRunning);
 }
 
@@ -81,7 +82,8 @@ TEST(RolloutStep, StartsLooksAtTheFirstActivationAndTheSoakWhenEnoughAreActive) 
   EXPECT_FALSE(H::Has<RunLook>(h.last));
   EXPECT_EQ(SoakLeftMs(h.rollout, h.now), std::nullopt);
   h.ActivateAll();  // all four: fewer than min_devices, but all there are
-  EXPECT_EQ(SoakLeftMs(h.rollout, h.now), 10 * limits::kMinute - (h.now - *h.rollout.runs[0].soak_started));
+  EXPECT_EQ(SoakLeftMs(h.rollout, h.now),
+            10 * limits::kMinute - (h.now - *h.rollout.runs[0].soak_started));
   h.Fire(TimerKind::kLook);
   EXPECT_THAT(H::Only<RunLook>(h.last), ElementsAre(RunLook{0, 1}));
 }
@@ -264,7 +266,8 @@ TEST(RolloutStep, HoldsAReleaseThatNoDeviceValidatesBeforeAnyActivates) {
   H h(spec);
   h.Start(Fleet(80));
   for (const std::string& device : H::Devices<Offer>(h.last)) {
-    if (h.rollout.status == RolloutStatus::kRunning) h.Report(device, ReportState::kFailed, "E_VALIDATION");
+    if (h.rollout.status == RolloutStatus::kRunning)
+      h.Report(device, ReportState::kFailed, "E_VALIDATION");
   }
   EXPECT_EQ(h.rollout.status, RolloutStatus::kHolding);
   EXPECT_EQ(h.rollout.runs[0].installs_failed, 2);  // 5 % of 20 is one
@@ -429,8 +432,10 @@ TEST(RolloutStep, AsksBeforeAStageAndAfterAPromotionAsTheFileSays) {
 TEST(RolloutStep, PromotesToALaterStageOnlyAndRefusesOneThatIsNot) {
   H h;
   h.Start(Fleet(80));
-  EXPECT_EQ(h.Try(PromoteRequested{.to_stage = 2, .reason = {}}).error().code, ErrorCode::kNotFound);
-  EXPECT_EQ(h.Try(PromoteRequested{.to_stage = 0, .reason = {}}).error().code, ErrorCode::kNotFound);
+  EXPECT_EQ(h.Try(PromoteRequested{.to_stage = 2, .reason = {}}).error().code,
+            ErrorCode::kNotFound);
+  EXPECT_EQ(h.Try(PromoteRequested{.to_stage = 0, .reason = {}}).error().code,
+            ErrorCode::kNotFound);
   h.Do(PromoteRequested{.to_stage = 1, .reason = {}});
   EXPECT_EQ(CurrentStage(h.rollout), 1);
 }
@@ -469,7 +474,8 @@ TEST(RolloutStep, OpensNoNewWaveWhileTheLastOneIsNotHealthy) {
   for (const std::string& device : first_wave) h.Report(device, ReportState::kActivating);
   h.Fire(TimerKind::kRamp);
   EXPECT_THAT(H::Only<GrantPermit>(h.last), IsEmpty());
-  for (int i = 0; i < 16; ++i) h.Report(first_wave[static_cast<std::size_t>(i)], ReportState::kActivated);
+  for (int i = 0; i < 16; ++i)
+    h.Report(first_wave[static_cast<std::size_t>(i)], ReportState::kActivated);
   h.Fire(TimerKind::kRamp);
   EXPECT_THAT(H::Only<GrantPermit>(h.last), SizeIs(40));
 }
