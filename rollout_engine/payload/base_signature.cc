@@ -17,7 +17,7 @@ namespace {
 constexpr std::size_t kMatchBlockLength = 256;
 constexpr std::size_t kStrongSumLength = 32;
 // librsync moves its internal input buffer, so input goes in pieces.
-constexpr std::size_t kPieceLength = 64 * 1024;
+constexpr std::size_t kPieceLength = 65'536;
 
 struct FreeJob {
   void operator()(rs_job_t* job) const { rs_job_free(job); }

@@ -13,9 +13,8 @@ namespace {
 
 constexpr int kZstdLevel = 19;
 // Base bytes around a block beyond this were no smaller on any trained pair, only slower.
-constexpr std::uint64_t kBasePrefixMax = 128 * 1024;
-// No zstd frame with its prefix is worth the search where librsync's commands are this short
-// already.
+constexpr std::uint64_t kBasePrefixMax = 131'072;
+// Where librsync's commands are this short already, no zstd frame is worth the search.
 constexpr std::size_t kShortEnough = 64;
 
 struct FreeCompressor {
@@ -29,6 +28,16 @@ ZlitPrefix PrefixAround(ZlitPrefixKind kind, std::uint64_t centre, std::uint64_t
   if (length == 0) return {};
   const std::uint64_t begin = centre > length / 2 ? centre - length / 2 : 0;
   return {kind, std::min(begin, size - length), length};
+}
+
+// The longest copy in `extents`, or nothing.
+const Extent* LongestCopy(const ExtentList& extents) {
+  const Extent* longest = nullptr;
+  for (const Extent& extent : extents) {
+    if (!extent.base_offset) continue;
+    if (longest == nullptr || extent.length > longest->length) longest = &extent;
+  }
+  return longest;
 }
 
 // Keeps the smallest block; the candidates come in rising order of decoding cost, so that ties go
@@ -76,7 +85,7 @@ Status BlockEncoder::Impl::Compress(ByteView prefix, ByteView content, Bytes& to
   if (compressor == nullptr) return Fail(ErrorCode::kInternal, "no memory for the zstd encoder");
   const std::size_t head = to.size();
   to.resize(head + ZSTD_compressBound(content.size()));
-  // The context keeps level and flags from block to block, but a prefix serves one frame only.
+  // A prefix serves one frame only, so it is named anew for each.
   std::size_t result =
       ZSTD_CCtx_setParameter(compressor.get(), ZSTD_c_compressionLevel, kZstdLevel);
   if (ZSTD_isError(result) == 0) {
@@ -101,16 +110,6 @@ Status BlockEncoder::Impl::OfferZlit(const ZlitPrefix& prefix, ByteView content,
   SLUICE_TRY(Compress(source.subspan(prefix.offset, prefix.length), content, bytes));
   smallest.Offer(Codec::kZlit, std::move(bytes));
   return {};
-}
-
-// The longest copy in `extents`, or nothing.
-const Extent* LongestCopy(const ExtentList& extents) {
-  const Extent* longest = nullptr;
-  for (const Extent& extent : extents) {
-    if (!extent.base_offset) continue;
-    if (longest == nullptr || extent.length > longest->length) longest = &extent;
-  }
-  return longest;
 }
 
 // No prefix, the latest output, and where the block's old version may lie: at its own offset, or
