@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "common/contract/topics.h"
 #include "rollout_engine/config/yaml_reader.h"
 
 namespace sluice {
@@ -65,7 +66,7 @@ Status ReadStage(const YamlNode& node, const std::string& path, const StageSpec*
   SLUICE_TRY(reader.Require("name"));
   SLUICE_TRY(reader.Require("target_percent"));
   SLUICE_TRY(reader.Id("name", stage.name));
-  if (stage.name.find('.') != std::string::npos) {  // it becomes a level of a topic
+  if (!IsTopicLevel(stage.name)) {
     return reader.Complain(ErrorCode::kBadId, "name",
                            "\"" + stage.name + "\"; allowed [A-Za-z0-9_-]{1,64}");
   }

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <vector>
 
+#include "common/contract/topics.h"
+
 namespace sluice {
 namespace {
 
@@ -223,15 +225,6 @@ std::string_view NearestName(std::string_view written,
     nearest = name;
   }
   return nearest;
-}
-
-bool IsRegistryId(std::string_view text) {
-  const auto allowed = [](char c) {
-    return IsDigit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '.' || c == '_' ||
-           c == '-';
-  };
-  return !text.empty() && text.size() <= limits::kIdMax && text.front() != '.' &&
-         std::ranges::all_of(text, allowed);
 }
 
 }  // namespace sluice

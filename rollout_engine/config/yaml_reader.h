@@ -79,8 +79,6 @@ class YamlReader {
 /// Of `names` the one that a person most likely meant, or "".
 std::string_view NearestName(std::string_view written,
                              std::initializer_list<std::string_view> names);
-/// [A-Za-z0-9._-]{1,64}, not starting with '.'.
-bool IsRegistryId(std::string_view text);
 
 template <class Integer>
 Status YamlReader::Whole(std::string_view key, NumberRange range, Integer& value) const {
