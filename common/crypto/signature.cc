@@ -4,6 +4,7 @@
 // options.h comes before every other wolfSSL header.
 #include <wolfssl/wolfcrypt/ecc.h>
 #include <wolfssl/wolfcrypt/ed25519.h>
+#include <wolfssl/wolfcrypt/error-crypt.h>
 #include <wolfssl/wolfcrypt/random.h>
 
 #include <algorithm>
@@ -125,7 +126,8 @@ void NegateP256Scalar(std::span<std::uint8_t> s) {
   }
 }
 
-Status CheckEd25519Key(ByteView raw) {
+/// Length, canonical form and order; not yet whether it is a point of the curve.
+Status CheckEd25519Encoding(ByteView raw) {
   if (raw.size() != kEd25519KeySize) {
     return Fail(ErrorCode::kKeyFormat, "an Ed25519 public key has 32 bytes");
   }
@@ -138,8 +140,30 @@ Status CheckEd25519Key(ByteView raw) {
   if (std::find(kSmallOrderY.begin(), kSmallOrderY.end(), y) != kSmallOrderY.end()) {
     return Fail(ErrorCode::kKeyWeak, "the Ed25519 public key has a small order; make a new key");
   }
+  return {};
+}
+
+/// What wolfCrypt says to a signature: 0 valid, SIG_VERIFY_E not, another number if the key cannot
+/// be used.
+int VerifyEd25519Raw(ByteView raw_key, ByteView message, const RawSignature& signature) {
   Ed25519Key key;
-  if (wc_ed25519_import_public(raw.data(), static_cast<word32>(raw.size()), key.get()) != 0) {
+  if (const int failed = wc_ed25519_import_public(raw_key.data(),
+                                                  static_cast<word32>(raw_key.size()), key.get())) {
+    return failed;
+  }
+  int valid = 0;
+  const int answer = wc_ed25519_verify_msg(signature.data(), static_cast<word32>(signature.size()),
+                                           DataOf(message), static_cast<word32>(message.size()),
+                                           &valid, key.get());
+  return answer == 0 && valid != 1 ? SIG_VERIFY_E : answer;
+}
+
+Status CheckEd25519Key(ByteView raw) {
+  SLUICE_TRY(CheckEd25519Encoding(raw));
+  // Importing does not decompress the point; verifying does, and tells that failure from a wrong
+  // signature.
+  const int answer = VerifyEd25519Raw(raw, {}, RawSignature{});
+  if (answer != 0 && answer != SIG_VERIFY_E) {
     return Fail(ErrorCode::kKeyWeak, "the Ed25519 public key is no point of the curve");
   }
   return {};
@@ -162,18 +186,13 @@ Status CheckP256Key(ByteView raw) {
 }
 
 bool VerifyEd25519(const PublicKey& key, ByteView message, const RawSignature& signature) {
-  if (!LessLittleEndian(ByteView(signature).last(32), kEd25519Order)) return false;
-  Ed25519Key imported;
-  int valid = 0;
-  return wc_ed25519_import_public(key.raw.data(), static_cast<word32>(key.raw.size()),
-                                  imported.get()) == 0 &&
-         wc_ed25519_verify_msg(signature.data(), static_cast<word32>(signature.size()),
-                               DataOf(message), static_cast<word32>(message.size()), &valid,
-                               imported.get()) == 0 &&
-         valid == 1;
+  return CheckEd25519Encoding(key.raw) &&
+         LessLittleEndian(ByteView(signature).last(32), kEd25519Order) &&
+         VerifyEd25519Raw(key.raw, message, signature) == 0;
 }
 
 bool VerifyP256(const PublicKey& key, ByteView message, const RawSignature& signature) {
+  if (!CheckP256Key(key.raw)) return false;
   const ByteView r = ByteView(signature).first(32);
   const ByteView s = ByteView(signature).last(32);
   if (!IsP256Scalar(r) || IsZero(s) || !AtMostBigEndian(s, kP256HalfOrder)) return false;
@@ -274,7 +293,6 @@ Status CheckPublicKey(const PublicKey& key) {
 
 bool VerifySignature(const PublicKey& key, ByteView message,
                      const std::array<std::uint8_t, 64>& signature) {
-  if (!CheckPublicKey(key)) return false;
   return key.algorithm == SignatureAlgorithm::kEd25519 ? VerifyEd25519(key, message, signature)
                                                        : VerifyP256(key, message, signature);
 }
