@@ -130,7 +130,10 @@ Result<Effects> Machine::On(const Restarted& event) {
   }
   if (record_.active) after_.emplace_back(ActivateModel{record_.active, ActivateReason::kStart});
   if (!IsWorking(plan_.state)) {
-    plan_.install.reset();
+    const bool on_trial = record_.phase == Phase::kTrial && record_.active;
+    const bool is_its = on_trial && installs &&
+                        event.directive->manifest == record_.slots[*record_.active].manifest;
+    if (!is_its) plan_.install.reset();
     return Commit();
   }
   const bool can_go_on = installs && (plan_.manifest || plan_.state == kChecking) &&

@@ -20,8 +20,7 @@ namespace sluice::device {
 
 inline constexpr std::uint8_t kStartsPerTrial = 3;
 inline constexpr std::int64_t kStoreRetryMs = 60 * limits::kSecond;
-/// A trial may wait this long for its evidence, however short its directive's trial is.
-inline constexpr std::int64_t kTrialBudgetMinMs = 900 * limits::kSecond;
+inline constexpr std::int64_t kTrialBudgetMinMs = limits::kSecond;  // a trial's deadline is never 0
 
 enum class Timer : std::uint8_t {
   kActivatingAck,  // the broker's acknowledgement of Report(activating)

@@ -1,6 +1,8 @@
-// The Sluice device SDK: keeps one model of an application up to date, signed, in two slots, and reverts it by itself.
+// The Sluice device SDK: keeps one model of an application up to date, signed, in two slots, and
+// reverts it by itself.
 //
-// Standard library only. One Device = one model = one state directory = one MQTT session = one thread (Run).
+// Standard library only. One Device = one model = one state directory = one MQTT session = one
+// thread (Run).
 #pragma once
 
 #include <array>
@@ -51,12 +53,13 @@ struct ValidationSet {
   std::uint64_t size_bytes = 0;
 };
 
-/// What a model did on the set. scores: one byte per item in the set's order, 255 = right, 0 = wrong.
+/// What a model did on the set. scores: one byte per item in the set's order, 255 = right, 0 =
+/// wrong.
 struct ValidationResult {
   std::uint32_t n = 0;
-  std::uint32_t errors = 0;       // inferences that failed
-  std::uint32_t non_finite = 0;   // outputs with NaN or infinity
-  std::uint32_t slow = 0;         // slower than latency_limit
+  std::uint32_t errors = 0;      // inferences that failed
+  std::uint32_t non_finite = 0;  // outputs with NaN or infinity
+  std::uint32_t slow = 0;        // slower than latency_limit
   std::uint32_t latency_us_p99 = 0;
   std::vector<std::uint8_t> scores;
 };
@@ -81,9 +84,10 @@ class ModelRunner {
   virtual ~ModelRunner() = default;
   /// Loads beside the serving model. A failure means that the bytes do not run here.
   virtual Status Load(const ModelFile& file, std::unique_ptr<Model>& out) = 0;
-  /// Runs the set on a loaded model; called for the base and for the new one. latency_limit 0 = none.
-  virtual Status Validate(Model& model, const ValidationSet& set, std::chrono::microseconds latency_limit,
-                          ValidationResult& out) = 0;
+  /// Runs the set on a loaded model; called for the base and for the new one. latency_limit 0 =
+  /// none.
+  virtual Status Validate(Model& model, const ValidationSet& set,
+                          std::chrono::microseconds latency_limit, ValidationResult& out) = 0;
   /// Swaps the serving model; after it returns ok these bytes serve. nullptr = serve nothing.
   virtual Status Activate(std::unique_ptr<Model> model) = 0;
   /// Polled each second in trial and before each telemetry message: not ok = one unhealthy sample.
@@ -99,15 +103,17 @@ struct DeviceOptions {
   std::string state_dir;   // made by Device::Init
   std::string broker_url;  // "tcp://host:port"
   std::string username, password;
+  /// PEM files for "ssl://host:port"; "" = the system's trust store, no client certificate.
+  std::string tls_ca_path, tls_certificate_path, tls_key_path;
   std::string fleet_id, device_id, model, hardware, runtime_abi;
   std::map<std::string, std::string> attributes;  // for selectors: site=a
   std::uint32_t chunk_bytes = 16'320;
   std::uint32_t window_bytes_max = 512 * 1024;
   std::chrono::seconds keepalive{900};
   std::uint64_t seed = 0;  // of backoff jitter; 0 = from the kernel
-  /// Runs the validation set in a fork of this process, so that a model that crashes, hangs or leaks
-  /// harms nothing. false for a runtime that does not survive fork(): then it runs on the Device's
-  /// thread.
+  /// Runs the validation set in a fork of this process, so that a model that crashes, hangs or
+  /// leaks harms nothing. false for a runtime that does not survive fork(): then it runs on the
+  /// Device's thread.
   bool validate_in_child = true;
   /// One line per event worth reading; called on the Device's thread. May be empty.
   std::function<void(std::string_view line)> log;
@@ -124,24 +130,27 @@ struct DeviceStatus {
   int active = -1;
   std::string loaded_sha256, loaded_release;
   std::uint32_t floor_epoch = 0, boot = 0, activation = 0;
-  std::uint64_t directive_epoch = 0, directive_seq = 0;
+  std::uint64_t directive_epoch = 0, directive_seq = 0, engine_epoch = 0;
   int starts_left = 0;
   std::uint64_t bytes_down = 0, bytes_up = 0;  // since Run
   bool connected = false;
-  std::string last_error;  // "E_...: text"
+  bool clock_untrusted = false;  // no answer yet and a wall clock that is plainly wrong
+  std::string last_error;        // "E_...: text"
 };
 
 class Device {
  public:
-  /// Makes a state directory for a new device: records, slots, instance, the installed Root. Optionally with a first
-  /// model and its manifest's envelope. Never overwrites (E_CONFLICT).
+  /// Makes a state directory for a new device: records, slots, instance, the installed Root.
+  /// Optionally with a first model and its manifest's envelope. Never overwrites (E_CONFLICT).
   struct FirstModel {
     std::string model_path, manifest_path;
   };
-  static Status Init(const DeviceOptions& options, const std::string& root_path, int slots, const FirstModel* first);
+  static Status Init(const DeviceOptions& options, const std::string& root_path, int slots,
+                     const FirstModel* first);
 
   /// Recovers from disk and serves the active model; needs no network.
-  static Status Open(const DeviceOptions& options, ModelRunner& runner, std::unique_ptr<Device>& out);
+  static Status Open(const DeviceOptions& options, ModelRunner& runner,
+                     std::unique_ptr<Device>& out);
   virtual ~Device() = default;
 
   /// Any thread, lock-free.

@@ -1,0 +1,46 @@
+// When to say hello and when to give up on a connection: docs/protocol.md, "Connect". Time and
+// chance are parameters.
+#pragma once
+
+#include <optional>
+
+#include "common/base/clock.h"
+#include "common/base/random.h"
+#include "common/contract/limits.h"
+
+namespace sluice::device {
+
+inline constexpr std::int64_t kHelloGapMs = 500;    // between two hellos, whatever asks for them
+inline constexpr int kUnansweredPerConnection = 3;  // then a new connection is made
+inline constexpr std::int64_t kAskAgainDefaultMs = 30 * limits::kSecond;
+
+class HelloCycle {
+ public:
+  /// Every subscription stands: hello is due.
+  void OnConnected(BootMs now);
+  void OnDisconnected();
+  void OnAnswer(BootMs now);
+  /// A hello at `at` or before; nothing while not connected, since a connection begins with one.
+  void Want(BootMs at);
+
+  enum class Action { kNone, kSayHello, kReconnect };
+  /// What is due. kSayHello: the caller says it now and calls OnHelloSaid.
+  [[nodiscard]] Action Poll(BootMs now, Random& random);
+  void OnHelloSaid(BootMs now);
+  [[nodiscard]] std::optional<BootMs> NextDeadline() const;
+
+  [[nodiscard]] bool connected() const { return connected_; }
+  /// Within the last 24 hours of this boot: fetching is allowed.
+  [[nodiscard]] bool HasFreshAnswer(BootMs now) const;
+  [[nodiscard]] bool AwaitsAnswer() const { return answer_due_.has_value(); }
+
+ private:
+  bool connected_ = false;
+  std::optional<BootMs> hello_due_;
+  std::optional<BootMs> answer_due_;
+  std::optional<BootMs> last_hello_;
+  std::optional<BootMs> last_answer_;
+  int unanswered_ = 0;
+};
+
+}  // namespace sluice::device
