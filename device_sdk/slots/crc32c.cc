@@ -5,25 +5,32 @@ namespace {
 
 constexpr std::uint32_t kReflectedPolynomial = 0x82F63B78;
 
-constexpr std::array<std::uint32_t, 256> MakeTable() {
-  std::array<std::uint32_t, 256> table{};
-  for (std::uint32_t byte = 0; byte < table.size(); ++byte) {
+struct Table {
+  std::uint32_t entry[256];
+};
+
+constexpr Table MakeTable() {
+  Table table{};
+  for (std::uint32_t byte = 0; byte < 256; ++byte) {
     std::uint32_t remainder = byte;
     for (int bit = 0; bit < 8; ++bit) {
       remainder = (remainder >> 1) ^ ((remainder & 1U) != 0 ? kReflectedPolynomial : 0U);
     }
-    table[byte] = remainder;
+    table.entry[byte] = remainder;
   }
   return table;
 }
 
-constexpr std::array<std::uint32_t, 256> kTable = MakeTable();
+constexpr Table kTable = MakeTable();
 
 }  // namespace
 
 std::uint32_t Crc32c(ByteView bytes) {
   std::uint32_t crc = ~0U;
-  for (const std::uint8_t byte : bytes) crc = (crc >> 8) ^ kTable[(crc ^ byte) & 0xFFU];
+  const std::uint8_t* const end = bytes.data() + bytes.size();
+  for (const std::uint8_t* at = bytes.data(); at != end; ++at) {
+    crc = (crc >> 8) ^ kTable.entry[(crc ^ *at) & 0xFFU];
+  }
   return ~crc;
 }
 

@@ -41,7 +41,9 @@ void LayOutCell(Fields& fields, CellHead& head) {
 std::optional<Sector> ReadSector(const File& file, std::size_t index) {
   Sector sector{};
   const Result<std::size_t> got = file.ReadAt(index * kSectorBytes, sector);
-  if (!got || *got != kSectorBytes || !SectorIsWhole(sector)) return std::nullopt;
+  if (!got || *got != kSectorBytes) return std::nullopt;
+  const bool never_written = LoadLe<std::uint32_t>(sector.data()) == 0;
+  if (never_written || !SectorIsWhole(sector)) return std::nullopt;
   return sector;
 }
 

@@ -3,6 +3,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <cstring>
+
 #include "common/base/check.h"
 
 namespace sluice::test_support {
@@ -48,7 +50,7 @@ class SimFile final : public device::File {
     const Bytes& bytes = Seen();
     if (offset >= bytes.size()) return std::size_t{0};
     const std::size_t count = std::min<std::size_t>(out.size(), bytes.size() - offset);
-    std::ranges::copy(ByteView(bytes).subspan(offset, count), out.begin());
+    std::memcpy(out.data(), bytes.data() + offset, count);
     return count;
   }
 
@@ -120,7 +122,7 @@ void SimFileSystem::Contents::Apply(const Change& change) {
   if (const auto* write = std::get_if<SectorWrite>(&change)) {
     const std::uint64_t end = write->offset + write->bytes.size();
     if (bytes.size() < end) bytes.resize(end);
-    std::ranges::copy(write->bytes, bytes.begin() + static_cast<std::ptrdiff_t>(write->offset));
+    std::memcpy(bytes.data() + write->offset, write->bytes.data(), write->bytes.size());
   } else if (const auto* resize = std::get_if<Resize>(&change)) {
     if (bytes.size() < resize->size_bytes) bytes.resize(resize->size_bytes);
   } else {
