@@ -178,9 +178,19 @@ Result<Effects> Machine::On(const RootReplaced& event) {
 }
 
 Result<Effects> Machine::On(const TimerFired& event) {
-  if (event.timer == Timer::kActivatingAck) {
-    plan_.activation_announced = false;
-    return Keep();
+  switch (event.timer) {
+    case Timer::kActivatingAck:
+      plan_.activation_announced = false;
+      return Keep();
+    case Timer::kServeRetry: {
+      const bool unrecorded = plan_.state == kReverting && !IsActiveGoneBack();
+      const auto reason =
+          plan_.state == kReverting ? ActivateReason::kRevert : ActivateReason::kStart;
+      after_.emplace_back(ActivateModel{unrecorded ? UsableFallback() : record_.active, reason});
+      return Keep();
+    }
+    case Timer::kStoreRetry:
+      break;
   }
   if (plan_.state == kReverting) return FinishRevert();
   Reissue();

@@ -20,13 +20,15 @@ namespace sluice::device {
 
 inline constexpr std::uint8_t kStartsPerTrial = 3;
 inline constexpr std::int64_t kStoreRetryMs = 60 * limits::kSecond;
+inline constexpr std::int64_t kServeRetryMs = 30 * limits::kSecond;
 inline constexpr std::int64_t kTrialBudgetMinMs = limits::kSecond;  // a trial's deadline is never 0
 
 enum class Timer : std::uint8_t {
   kActivatingAck,  // the broker's acknowledgement of Report(activating)
   kStoreRetry,     // a record could not be written
+  kServeRetry,     // the confirmed model could not be served, through no fault of its own
 };
-inline constexpr int kTimerCount = 2;
+inline constexpr int kTimerCount = 3;
 
 // ---- Events. The order is that of the variant and of EventKind.
 
@@ -262,6 +264,10 @@ std::uint32_t ServingLatencyLimitUs(const Plan& plan, const StateRecord& record)
 std::optional<OrderAction> OrderFor(const Order& order, std::string_view rollout,
                                     std::uint16_t stage, std::string_view hardware);
 
+/// False for a failure that says nothing about the release: another try, or another device, may do
+/// better. The digest is not remembered then.
+bool IsModelsFault(ErrorCode code);
+
 // ---- The table of legal pairs, beside the machine: tests walk it, docs/device_states.md is
 // printed from it.
 
@@ -364,14 +370,13 @@ inline constexpr std::array kTransitions = {
     Transition{In(kTrial), kModelServing, In(kTrial, kReverting, kFault),
                "digest equal: WatchTrial; else as HealthBad"},
     Transition{In(kReverting), kModelServing, In(kIdle), "Persist(REVERTED), Report(reverted)"},
-    Transition{kAnyState & ~(kOnTrial | In(kReverting)), kModelFailed,
-               In(kIdle, kReverting, kFault),
+    Transition{kAnyState & ~(kOnTrial | In(kReverting)), kModelFailed, kAnyState & ~kOnTrial,
                "Persist(slot BAD, active = fallback), ActivateModel(fallback); no fallback: "
-               "Persist, serve nothing"},
+               "Persist, serve nothing; not the model's fault: ArmTimer"},
     Transition{kOnTrial, kModelFailed, In(kReverting, kFault), "as HealthBad"},
     Transition{In(kReverting), kModelFailed, In(kReverting, kFault),
                "Persist(slot BAD), the next confirmed release, else serve nothing, Report(failed, "
-               "E_NO_TRUSTED_MODEL)"},
+               "E_NO_TRUSTED_MODEL); not the model's fault: ArmTimer"},
     Transition{In(kTrial), kTrialCheckpoint, In(kTrial), "Persist(budget left, start given back)"},
     Transition{In(kTrial), kTrialOver, In(kIdle, kReverting, kFault),
                "evidence: Persist(GOOD, STABLE, floor), StampConfirmed, Report(confirmed); none: "

@@ -64,6 +64,7 @@ class Machine {
   bool LeaveActive(ErrorCode code, bool own_finding);
   Effects Revert(const Error& why, bool own_finding);
   Effects FinishRevert();
+  Effects RevertFurther(const Error& why);
   void Reissue();
   void RememberBad(const Digest& artifact);
   void TakeUpWaiting();

@@ -50,6 +50,11 @@ bool IsHeld(const Update& update) {
       .has_value();
 }
 
+bool IsModelsFault(ErrorCode code) {
+  using enum ErrorCode;
+  return code != kHookUnavailable && code != kAbi && code != kStoreIo && code != kIo;
+}
+
 std::uint32_t ServingLatencyLimitUs(const Plan& plan, const StateRecord& record) {
   const double manifest_us = plan.serving_limits.latency_p99_max_ms * 1000;
   const std::uint32_t own =

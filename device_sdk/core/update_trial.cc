@@ -16,9 +16,7 @@ Result<Effects> Machine::On(const Validated& event) {
     return Commit();
   }
   const ErrorCode code = event.failure->code;
-  const bool about_this_place =
-      code == ErrorCode::kHookUnavailable || code == ErrorCode::kAbi || code == ErrorCode::kStoreIo;
-  if (!about_this_place) {
+  if (IsModelsFault(code)) {
     SlotRecord& slot = record_.slots[record_.work.standby];
     slot.state = SlotState::kBad;
     slot.reason = NameOf(code);
@@ -79,21 +77,31 @@ Result<Effects> Machine::On(const ModelServing& event) {
 }
 
 Result<Effects> Machine::On(const ModelFailed& event) {
-  if (plan_.state == kReverting) {
-    const SlotId left = record_.work.standby;
-    const std::string first_failure = record_.work.failure;
-    const bool another = LeaveActive(event.why.code, true);
-    record_.work.standby = left;
-    record_.work.failure = another ? first_failure : NameOf(ErrorCode::kNoTrustedModel);
-    plan_.state = another ? kReverting : kFault;
-    after_.emplace_back(ActivateModel{record_.active, ActivateReason::kRevert});
-    if (!another)
-      ReportSlot(record_.slots[left], ReportState::kFailed, record_.work.failure, event.why.text);
-    return Commit();
-  }
+  const bool models_fault = IsModelsFault(event.why.code);
+  if (plan_.state == kActivating || plan_.state == kTrial) return Revert(event.why, models_fault);
   if (!record_.active) return Keep();  // there was nothing to serve
-  if (IsWorking(plan_.state) && plan_.install) Withdraw();
+  if (!models_fault) {
+    after_.emplace_back(ArmTimer{Timer::kServeRetry, kServeRetryMs});
+    return Keep();
+  }
+  if (plan_.state == kReverting) return RevertFurther(event.why);
+  if (IsWorking(plan_.state)) Withdraw();
   return Revert(event.why, true);
+}
+
+/// The release gone back to does not load either: the next confirmed one, or nothing.
+Effects Machine::RevertFurther(const Error& why) {
+  const SlotId left_first = record_.work.standby;
+  const std::string first_failure = record_.work.failure;
+  const bool another = LeaveActive(why.code, true);
+  record_.work.standby = left_first;
+  record_.work.failure = another ? first_failure : NameOf(ErrorCode::kNoTrustedModel);
+  plan_.state = another ? kReverting : kFault;
+  after_.emplace_back(ActivateModel{record_.active, ActivateReason::kRevert});
+  if (!another) {
+    ReportSlot(record_.slots[left_first], ReportState::kFailed, record_.work.failure, why.text);
+  }
+  return Commit();
 }
 
 Result<Effects> Machine::On(const TrialCheckpoint& event) {

@@ -65,7 +65,8 @@ Directive Word(DirectiveAction action, std::uint8_t release, std::uint64_t seq) 
   return directive;
 }
 
-const Error kSomeError{ErrorCode::kIo, "some error"};
+const Error kSomeError{ErrorCode::kLoad, "some error"};
+const Error kPlaceError{ErrorCode::kHookUnavailable, "not now"};
 
 /// At least one event of every kind, several where the outcome depends on what it says.
 std::vector<Event> Samples() {
@@ -95,6 +96,8 @@ std::vector<Event> Samples() {
       ModelServing{ArtifactOf(kV1), {}},
       ModelServing{ArtifactOf(kV2), {}},
       ModelFailed{kSomeError},
+      ModelFailed{kPlaceError},
+      Validated{{}, kPlaceError},
       TrialCheckpoint{1000, true},
       TrialOver{true},
       TrialOver{false},
@@ -105,6 +108,7 @@ std::vector<Event> Samples() {
       RootReplaced{{1}, 2, true, 5, 0u},
       TimerFired{Timer::kActivatingAck},
       TimerFired{Timer::kStoreRetry},
+      TimerFired{Timer::kServeRetry},
       Persisted{true},
       Persisted{false},
   };

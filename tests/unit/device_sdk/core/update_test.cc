@@ -508,6 +508,17 @@ TEST(UpdateRestart, RevertsWhenTheActiveSlotDoesNotLoad) {
   EXPECT_EQ(device.update.record.active, std::nullopt);
 }
 
+TEST(UpdateRestart, WaitsForARunnerThatIsNotThereYet) {
+  UpdateDriver device;
+  ASSERT_TRUE(device.Feed(Restarted{}));
+  device.Clear();
+  ASSERT_TRUE(device.Feed(ModelFailed{{ErrorCode::kHookUnavailable, "no application"}}));
+  EXPECT_EQ(device.update.record.slots[0].state, SlotState::kGood);
+  EXPECT_EQ(device.Of<ArmTimer>().back().timer, Timer::kServeRetry);
+  ASSERT_TRUE(device.Feed(TimerFired{Timer::kServeRetry}));
+  EXPECT_EQ(device.Of<ActivateModel>().back().slot, SlotId{0});
+}
+
 TEST(UpdateDiskFault, ServesTheFallbackWhenATrialCannotBeRecorded) {
   UpdateDriver device;
   device.DriveToTrial();
