@@ -194,6 +194,9 @@ void RolloutStep::BeginRollBack(const std::string& sentence) {
 void RolloutStep::ExcludeHardware(const std::vector<std::string>& hardware,
                                   const std::string& sentence) {
   rollout_.excluded_hardware.insert(hardware.begin(), hardware.end());
+  for (auto& [device, member] : rollout_.members) {
+    if (rollout_.excluded_hardware.contains(member.hardware)) member.wants_permit = false;
+  }
   rollout_.why = sentence;
   effects_.push_back(NotifyOperator{sentence});
   PublishOrder();

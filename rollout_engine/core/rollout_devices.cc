@@ -162,28 +162,21 @@ void RolloutStep::EndInstall(Member& member, DeviceState state) {
   if (!before_activation || member.code == Name(ErrorCode::kWithdrawn)) return;
   ++run().installs_ended;
   ++run().installs_failed;
-  CheckInstallFailures();
+  CheckInstallFailures(member.code);
 }
 
 /// Holds as soon as more failed than the limit allows, even if everybody who is still at it
 /// succeeds; in a small start the stage's first devices count as if they had all ended.
-void RolloutStep::CheckInstallFailures() {
+void RolloutStep::CheckInstallFailures(const std::string& code) {
   if (rollout_.status != RolloutStatus::kRunning) return;
   const std::int32_t failed = run().installs_failed - run().accepted_failures;
   const std::int32_t first_devices =
       std::min(stage_spec().min_devices, CohortCount(rollout_, run().stage));
   const std::int32_t of = std::max(run().installs_ended - run().accepted_failures, first_devices);
   if (failed <= stage_spec().criteria.install_failure_rate_max * of) return;
-  std::map<std::string, std::int32_t> by_code;
-  for (const auto& [device, member] : rollout_.members) {
-    if (member.state == DeviceState::kFailed) ++by_code[member.code];
-  }
-  const auto most =
-      std::ranges::max_element(by_code, {}, [](const auto& entry) { return entry.second; });
   Hold(HoldCause::kInstallFailures,
        "holding: install failed on " + std::to_string(run().installs_failed) + " of " +
-           std::to_string(run().installs_ended) + " devices that ended, most often with " +
-           most->first + " on " + std::to_string(most->second) +
+           std::to_string(run().installs_ended) + " devices that ended, the last one with " + code +
            "; no device activates until an operator resumes or aborts");
 }
 

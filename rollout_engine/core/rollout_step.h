@@ -60,7 +60,7 @@ class RolloutStep {
   void OfferPending();
   void Activate(const std::string& device, Member& member, DeviceState state);
   void EndInstall(Member& member, DeviceState state);
-  void CheckInstallFailures();
+  void CheckInstallFailures(const std::string& code);
   [[nodiscard]] bool MayGrant() const;
   [[nodiscard]] bool IsWaveHealthy() const;
   void Grant(const std::string& device, Member& member);

@@ -34,12 +34,13 @@ inline RolloutSpec TwoStageSpec() {
   return spec;
 }
 
+inline std::string DeviceName(int i) { return "dev-" + std::to_string(10'000 + i).substr(1); }
+
 /// `count` devices over two hardware names, in ascending order of unit.
 inline std::vector<FleetDevice> Fleet(int count, bool has_model = true) {
   std::vector<FleetDevice> fleet;
   for (int i = 0; i < count; ++i) {
-    const std::string number = std::to_string(10'000 + i).substr(1);
-    fleet.push_back({"dev-" + number, i % 2 == 0 ? "cam" : "gate", (i + 0.5) / count, has_model});
+    fleet.push_back({DeviceName(i), i % 2 == 0 ? "cam" : "gate", (i + 0.5) / count, has_model});
   }
   return fleet;
 }
