@@ -6,7 +6,7 @@
 
 namespace sluice::limits {
 
-// MQTT and topics (docs/protocol.md, sections 1 and 2)
+// MQTT and topics (docs/protocol.md, section 1; schemas/topics.md)
 inline constexpr std::size_t kMqttPayloadMax = 65'536;
 inline constexpr std::size_t kTopicLevelMax = 64;
 inline constexpr std::size_t kIdMax =
