@@ -15,6 +15,10 @@ namespace {
 namespace fs = std::filesystem;
 using Seconds = std::chrono::duration<double>;
 
+constexpr int kFleetDevices = 80;
+constexpr int kAgentDevices = 8;
+constexpr int kDevices = kFleetDevices + kAgentDevices;
+
 struct Options {
   fs::path bin, rollouts, data, keep, json_file;
 };
@@ -74,6 +78,15 @@ Result<std::vector<Facts>> TellAll(World& world, const Options& options, Screen&
   return all;
 }
 
+// After the whole story everybody runs v2: v3 was never activated, v4 was rolled back.
+std::vector<std::string> DevicesOffTheLastGoodRelease(const World& world) {
+  const Result<nlohmann::json> release = world.Ask({"release", "show", "digits-v2"});
+  if (!release) return {release.error().Line()};
+  const auto artifact = release->at("artifacts").at(0).at("sha256").get<std::string>();
+  return DevicesOff(world, "digits-v2", artifact)
+      .value_or(std::vector<std::string>{"the engine does not answer"});
+}
+
 int Report(const Options& options, const Result<std::vector<Facts>>& told,
            const std::vector<std::string>& off, double seconds) {
   bool good = told.has_value() && off.empty();
@@ -118,12 +131,14 @@ int Run(const Options& options) {
   Screen screen;
   int exit_code = 1;
   {
-    World world({options.bin, options.data, dir});
+    World world({.bin = options.bin,
+                 .data = options.data,
+                 .dir = dir,
+                 .fleet_devices = kFleetDevices,
+                 .agent_devices = kAgentDevices});
     const Result<std::vector<Facts>> told = TellAll(world, options, screen);
     std::vector<std::string> off;
-    if (told)
-      off =
-          DevicesOffDesired(world).value_or(std::vector<std::string>{"the engine does not answer"});
+    if (told) off = DevicesOffTheLastGoodRelease(world);
     exit_code = Report(options, told, off, screen.Elapsed());
   }
   if (exit_code != 0) std::printf("logs: %s\n", (dir / "log").c_str());

@@ -27,29 +27,6 @@ Result<std::string> ReadText(const fs::path& path) {
   return text.str();
 }
 
-// The chapter's rollout file: the plan of the demo folder under this release's name.
-Result<std::string> WriteRolloutFile(const World& world, const Chapter& chapter,
-                                     const fs::path& rollout_dir) {
-  SLUICE_ASSIGN(std::string text, ReadText(rollout_dir / chapter.rollout_file));
-  const std::string key = "model_version: \"";
-  const std::size_t at = text.find(key) + key.size();
-  text.replace(at, text.find('"', at) - at, chapter.release);
-  const fs::path path = world.dir() / (chapter.release + ".rollout.yaml");
-  std::ofstream(path) << text;
-  return path.string();
-}
-
-Status Publish(const World& world, const std::string& release) {
-  const std::string bundle = (world.dir() / (release + ".bundle")).string();
-  const std::string meta = (world.dir() / "models" / (release + ".meta.yaml")).string();
-  SLUICE_TRY(world.Sluice({"release", "create", release, "--fleet", "demo", "--meta", meta, "-o",
-                           bundle, world.ModelPath(release).string()}));
-  SLUICE_TRY(
-      world.Sluice({"release", "sign", bundle, "--key", (world.dir() / "release.key").string()}));
-  SLUICE_TRY(world.Sluice({"release", "publish", bundle}));
-  return {};
-}
-
 bool IsOver(const std::string& status) {
   return status == "completed" || status == "rolled_back" || status == "aborted";
 }
@@ -152,9 +129,8 @@ Status Measure(const World& world, Facts& facts) {
   return {};
 }
 
-// A rolled back rollout is over when the last device said so; the histories may trail the status by
-// a moment.
-void Judge(Facts& facts) {
+// What each chapter must have come to.
+void Judge(const World& world, Facts& facts) {
   const Chapter& chapter = facts.chapter;
   auto expect = [&facts](bool holds, std::string otherwise) {
     if (!holds) facts.problems.push_back(std::move(otherwise));
@@ -162,8 +138,8 @@ void Judge(Facts& facts) {
   expect(facts.status == chapter.ends_as,
          fmt::format("ended as {}, not {}", facts.status, chapter.ends_as));
   if (chapter.ends_as == "completed") {
-    expect(facts.activations == kDevices,
-           fmt::format("{} of {} devices run it", facts.activations, kDevices));
+    expect(facts.activations == world.device_count(),
+           fmt::format("{} of {} devices run it", facts.activations, world.device_count()));
   }
   if (chapter.ends_as == "aborted")
     expect(facts.activations == 0, fmt::format("{} activations", facts.activations));
@@ -179,6 +155,28 @@ void Judge(Facts& facts) {
 }
 
 }  // namespace
+
+Result<std::string> WriteRolloutFile(const World& world, const Chapter& chapter,
+                                     const fs::path& rollout_dir) {
+  SLUICE_ASSIGN(std::string text, ReadText(rollout_dir / chapter.rollout_file));
+  const std::string key = "model_version: \"";
+  const std::size_t at = text.find(key) + key.size();
+  text.replace(at, text.find('"', at) - at, chapter.release);
+  const fs::path path = world.dir() / (chapter.release + ".rollout.yaml");
+  std::ofstream(path) << text;
+  return path.string();
+}
+
+Status Publish(const World& world, const std::string& release) {
+  const std::string bundle = (world.dir() / (release + ".bundle")).string();
+  const std::string meta = (world.dir() / "models" / (release + ".meta.yaml")).string();
+  SLUICE_TRY(world.Sluice({"release", "create", release, "--fleet", "demo", "--meta", meta, "-o",
+                           bundle, world.ModelPath(release).string()}));
+  SLUICE_TRY(
+      world.Sluice({"release", "sign", bundle, "--key", (world.dir() / "release.key").string()}));
+  SLUICE_TRY(world.Sluice({"release", "publish", bundle}));
+  return {};
+}
 
 std::vector<Chapter> Chapters() {
   return {
@@ -207,29 +205,31 @@ Result<Facts> Tell(World& world, const Chapter& chapter, const fs::path& rollout
   facts.why = rollout.value("why", "");
   facts.targeted = rollout.value("targeted", 0);
   SLUICE_TRY(Measure(world, facts));
-  Judge(facts);
+  Judge(world, facts);
   return facts;
 }
 
-Result<std::vector<std::string>> DevicesOffDesired(const World& world) {
+Result<std::vector<std::string>> DevicesOff(const World& world, const std::string& release,
+                                            const std::string& artifact) {
   const auto deadline = std::chrono::steady_clock::now() + kSettleTimeout;
   std::vector<std::string> off;
   do {
     off.clear();
     SLUICE_ASSIGN(const std::vector<json> devices, world.Devices());
     SLUICE_ASSIGN(const std::vector<std::string> agent_digests, world.AgentDigests());
-    SLUICE_ASSIGN(const json release, world.Ask({"release", "show", "digits-v2"}));
-    const std::string desired = release.at("artifacts").at(0).at("sha256");
     for (const json& device : devices) {
-      if (device.value("artifact", "") != desired || device.value("desired", "") != "digits-v2") {
+      if (device.value("artifact", "") != artifact || device.value("desired", "") != release) {
         off.push_back(device.value("id", "?"));
       }
     }
     for (std::size_t i = 0; i < agent_digests.size(); ++i) {
-      if (agent_digests[i] != desired)
+      if (agent_digests[i] != artifact) {
         off.push_back(AgentName(static_cast<int>(i)) + " (its own word)");
+      }
     }
-    if (devices.size() != static_cast<std::size_t>(kDevices)) off.push_back("missing devices");
+    if (devices.size() != static_cast<std::size_t>(world.device_count())) {
+      off.push_back("missing devices");
+    }
     if (off.empty()) return off;
     std::this_thread::sleep_for(kWatchEvery);
   } while (std::chrono::steady_clock::now() < deadline);

@@ -46,9 +46,17 @@ std::vector<Chapter> Chapters();
 Result<Facts> Tell(World& world, const Chapter& chapter, const std::filesystem::path& rollout_dir,
                    const Progress& progress);
 
-/// Every device runs what it should: the engine's list and the agents' own word. The devices that
-/// do not, by name.
-Result<std::vector<std::string>> DevicesOffDesired(const World& world);
+/// Creates, signs and publishes the release that was trained under that name.
+Status Publish(const World& world, const std::string& release);
+
+/// The chapter's rollout file: the plan of the demo folder under this release's name; its path.
+Result<std::string> WriteRolloutFile(const World& world, const Chapter& chapter,
+                                     const std::filesystem::path& rollout_dir);
+
+/// The devices that do not run `artifact` of `release`, by name, after a short wait for the last
+/// ones: by the engine's list and by the agents' own word.
+Result<std::vector<std::string>> DevicesOff(const World& world, const std::string& release,
+                                            const std::string& artifact);
 
 nlohmann::json ToJson(const Facts& facts);
 std::string FactsTable(const std::vector<Facts>& all);

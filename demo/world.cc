@@ -87,7 +87,7 @@ Status World::Run(const std::vector<std::string>& argv, std::chrono::seconds tim
 
 Status World::StartChild(const std::string& name, std::vector<std::string> argv) {
   SLUICE_ASSIGN(ChildProcess process, ChildProcess::Start(argv, Path("log/" + name + ".log")));
-  children_.push_back({name, std::move(process)});
+  children_.push_back({name, std::move(argv), std::move(process)});
   return {};
 }
 
@@ -133,14 +133,14 @@ Status World::StartEngine() {
 
 Status World::StartDevices() {
   SLUICE_TRY(StartChild("digits-fleet",
-                        {Program("digits-fleet"), "--count", std::to_string(kFleetDevices),
+                        {Program("digits-fleet"), "--count", std::to_string(options_.fleet_devices),
                          "--state-root", Path("fleet"), "--broker", BrokerUrl(), "--fleet", "demo",
                          "--root", Path("root.env"), "--hardware", "edge-a,edge-b", "--images",
                          options_.data.string(), "--rate", std::to_string(kInferencesPerSecond)}));
-  for (int i = 0; i < kAgentDevices; ++i) SLUICE_TRY(StartAgent(i));
+  for (int i = 0; i < options_.agent_devices; ++i) SLUICE_TRY(StartAgent(i));
   return WaitFor("all devices", [this] {
     const Result<json> engine = Ask({"engine", "status"});
-    return engine && engine->value("online", 0) == kDevices;
+    return engine && engine->value("online", 0) == device_count();
   });
 }
 
@@ -175,6 +175,16 @@ Status World::CheckAlive() {
   return {};
 }
 
+Status World::KillAndRestart(const std::string& name) {
+  for (Child& child : children_) {
+    if (child.name != name) continue;
+    child.process.Kill();
+    SLUICE_ASSIGN(child.process, ChildProcess::Start(child.argv, Path("log/" + name + ".log")));
+    return {};
+  }
+  return Fail(ErrorCode::kNotFound, "no program " + name + " was started");
+}
+
 Result<std::string> World::Sluice(const std::vector<std::string>& args) const {
   std::vector<std::string> argv = {Program("sluice"), "--socket", Path("sluiced.sock")};
   argv.insert(argv.end(), args.begin(), args.end());
@@ -201,7 +211,7 @@ Result<std::vector<json>> World::Devices() const {
 
 Result<std::vector<std::string>> World::AgentDigests() const {
   std::vector<std::string> digests;
-  for (int i = 0; i < kAgentDevices; ++i) {
+  for (int i = 0; i < options_.agent_devices; ++i) {
     SLUICE_ASSIGN(const Finished finished,
                   RunProgram({Program("sluice-agent"), "status", "--json", "--config",
                               Path(AgentName(i) + ".conf"), "--state-dir", Path(AgentName(i))},

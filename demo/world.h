@@ -13,15 +13,12 @@
 
 namespace sluice::demo {
 
-inline constexpr int kFleetDevices = 80;  // in one process, each with its own session and slots
-inline constexpr int kAgentDevices =
-    8;  // sluice-agent processes, each beside an application process
-inline constexpr int kDevices = kFleetDevices + kAgentDevices;
-
 struct WorldOptions {
   std::filesystem::path bin;   // where the built programs are
   std::filesystem::path data;  // the digit images
   std::filesystem::path dir;   // an empty folder for all that the demo writes
+  int fleet_devices = 80;      // in one process, each with its own session and slots
+  int agent_devices = 8;       // sluice-agent processes, each beside an application process
 };
 
 class World {
@@ -36,6 +33,8 @@ class World {
   Status StartDevices();
   /// E_INTERNAL with the name of a program that has ended although it should run.
   Status CheckAlive();
+  /// kill -9, and the same command line again: "sluiced", "digits-fleet", "agent-1".
+  Status KillAndRestart(const std::string& name);
 
   /// Runs `sluice ARGS` against this engine; its stdout, or its error line.
   Result<std::string> Sluice(const std::vector<std::string>& args) const;
@@ -48,11 +47,13 @@ class World {
 
   [[nodiscard]] std::filesystem::path ModelPath(const std::string& release) const;
   [[nodiscard]] std::filesystem::path dir() const { return options_.dir; }
-  [[nodiscard]] int broker_port() const { return broker_port_; }
+  [[nodiscard]] int device_count() const { return options_.fleet_devices + options_.agent_devices; }
+  [[nodiscard]] int agent_count() const { return options_.agent_devices; }
 
  private:
   struct Child {
     std::string name;
+    std::vector<std::string> argv;
     ChildProcess process;
   };
   Status Run(const std::vector<std::string>& argv, std::chrono::seconds timeout) const;
@@ -71,7 +72,7 @@ class World {
   std::vector<Child> children_;  // stopped in reverse order
 };
 
-/// The demo's device identities: "cam-001" in the fleet, "agent-1" as processes.
+/// The identity of a sluice-agent process: "agent-1", ...
 std::string AgentName(int index);
 /// Half of each kind of device has this hardware, half the other.
 std::string HardwareOf(int index);
