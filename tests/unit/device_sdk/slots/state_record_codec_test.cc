@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "common/crypto/digest.h"
+#include "tests/support/sealed_record.h"
 #include "tests/unit/device_sdk/slots/sample_record.h"
 
 namespace sluice::device {
@@ -10,27 +10,10 @@ namespace {
 
 constexpr std::size_t kPayloadBytes = 8 * kSectorPayloadBytes;
 
-/// Byte `at` of the payload that runs through the sectors.
-std::size_t OffsetInRecord(std::size_t at) {
-  return at / kSectorPayloadBytes * kSectorBytes + at % kSectorPayloadBytes;
-}
-
-/// Sets one payload byte and makes SHA-256 and CRCs right again: what is left is the field's range.
+/// Sets one payload byte and makes the sums right again: what is left is the field's range.
 RecordBytes WithPayloadByte(RecordBytes bytes, std::size_t at, std::uint8_t value) {
-  bytes[OffsetInRecord(at)] = value;
-  Bytes payload;
-  for (std::size_t i = 0; i < 8; ++i) {
-    Append(payload, ByteView(bytes).subspan(i * kSectorBytes, kSectorPayloadBytes));
-  }
-  payload.resize(kPayloadBytes - Digest::kSize);
-  const Digest digest = Sha256(payload);
-  for (std::size_t i = 0; i < Digest::kSize; ++i) {
-    bytes[OffsetInRecord(payload.size() + i)] = digest.bytes[i];
-  }
-  for (std::size_t i = 0; i < 8; ++i) {
-    SealSector(std::span(bytes).subspan(i * kSectorBytes).first<kSectorBytes>());
-  }
-  return bytes;
+  bytes[test_support::PayloadOffset(at)] = value;
+  return test_support::SealedRecord(bytes);
 }
 
 TEST(StateRecordCodec, GivesBackEveryField) {
