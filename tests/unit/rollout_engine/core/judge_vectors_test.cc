@@ -12,22 +12,38 @@ namespace {
 
 const std::filesystem::path kVectors = SLUICE_DECISION_VECTORS;
 
+/// Judges the vector and compares with what it expects. Returns the decision.
+std::string ExpectVector(const std::filesystem::path& path) {
+  const nlohmann::json vector = ReadJson(path);
+  const JudgeOutput output = Judge(JudgeInputFromJson(vector.at("input")));
+  EXPECT_EQ(FirstDifference(vector.at("expected"), JsonFromJudgeOutput(output),
+                            vector.at("tolerance_rel").get<double>()),
+            "")
+      << path.filename();
+  return std::string(DecisionName(output.decision));
+}
+
 TEST(JudgeVectors, EveryDecisionFileGivesItsExpectedOutput) {
   std::set<std::string> decisions;
   int files = 0;
   for (const auto& entry : std::filesystem::directory_iterator(kVectors)) {
     if (!entry.path().filename().string().starts_with("decision_")) continue;
-    const nlohmann::json vector = ReadJson(entry.path());
-    const JudgeOutput output = Judge(JudgeInputFromJson(vector.at("input")));
-    EXPECT_EQ(FirstDifference(vector.at("expected"), JsonFromJudgeOutput(output),
-                              vector.at("tolerance_rel").get<double>()),
-              "")
-        << entry.path().filename();
-    decisions.insert(std::string(DecisionName(output.decision)));
+    decisions.insert(ExpectVector(entry.path()));
     ++files;
   }
   EXPECT_EQ(files, 18);
   EXPECT_EQ(decisions, (std::set<std::string>{"CONTINUE", "HOLD", "PROMOTE", "ROLLBACK"}));
+}
+
+// What those files do not reach.
+TEST(JudgeVectors, AReferenceThatAnEarlierLookLeftIsUsedAndKept) {
+  EXPECT_EQ(ExpectVector(kVectors / "more_carried_iref.json"), "ROLLBACK");
+}
+TEST(JudgeVectors, AFindingThatRestsOnFewDevicesHoldsInsteadOfRollingBack) {
+  EXPECT_EQ(ExpectVector(kVectors / "more_concentration_hold.json"), "HOLD");
+}
+TEST(JudgeVectors, AFindingInOneHardwareAloneRollsBackAndNamesIt) {
+  EXPECT_EQ(ExpectVector(kVectors / "more_hardware_only.json"), "ROLLBACK");
 }
 
 TEST(JudgeVectors, TheOrderOfKeysIsScopesThenVerdictTestsThenWindows) {
