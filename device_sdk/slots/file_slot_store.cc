@@ -14,8 +14,8 @@ namespace {
 constexpr std::size_t kLockBytes = 16;  // room for a pid, so that writing it takes no space
 constexpr std::size_t kBallastBytes = 64 * 1024;
 constexpr std::size_t kDocumentNameMax = 32;
-/// The longest document is the head of a 4 GiB payload in class S: 262,144 rows of 40 bytes.
-constexpr std::size_t kDocumentBytesMax = std::size_t{16} << 20;
+/// The longest documents are validation sets.
+constexpr std::size_t kDocumentBytesMax = limits::kValidationSetBytesMax;
 /// What an install writes beside the artifact: the manifest, twice while it is replaced, and names.
 constexpr std::uint64_t kInstallOverheadBytes = 2 * limits::kManifestBytesMax + 64 * 1024;
 /// How far a rebuilt record jumps ahead of its stamp, over the numbers that the lost records used.
@@ -194,7 +194,12 @@ Result<std::unique_ptr<ByteSource>> FileSlotStore::OpenPart(SlotId slot) const {
 }
 
 Status FileSlotStore::FinishSlot(SlotId slot, ByteView manifest_envelope) {
-  return Files(slot).Finish(manifest_envelope);
+  SlotFiles& files = Files(slot);
+  // A whole slot may be the fallback: its model keeps its name throughout.
+  if (record_.slots[slot].state != SlotState::kWriting) {
+    return files.ReplaceManifest(manifest_envelope);
+  }
+  return files.Finish(manifest_envelope);
 }
 
 Result<OpenSlot> FileSlotStore::OpenAndHash(SlotId slot) const { return Files(slot).OpenAndHash(); }
@@ -263,7 +268,8 @@ Status FileSlotStore::InstallFirst(const ByteSource& artifact, ByteView manifest
   constexpr SlotId kFirst = 0;
   for (const SlotRecord& other : record_.slots) {
     if (other.state != SlotState::kEmpty) {
-      return Fail(ErrorCode::kConflict, dir_ + " holds a model already; use 'sluice rollout'");
+      return Fail(ErrorCode::kConflict,
+                  dir_ + " holds a model already; deliver others by a rollout");
     }
   }
   SLUICE_TRY(CheckSpace(kFirst, artifact.size()));

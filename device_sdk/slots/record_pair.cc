@@ -40,12 +40,16 @@ Status RecordPair::Write(StateRecord& record) {
   record.gen = ++last_gen_;
   const RecordBytes bytes = EncodeRecord(record);
   const std::string& path = paths_[static_cast<std::size_t>(copy)];
-#if SLUICE_MUTANT == 2
-  SLUICE_ASSIGN(const auto file, files_.Open(path, OpenMode::kReadWrite));
-  SLUICE_TRY(file->WriteAt(0, bytes));
-#else
-  SLUICE_TRY(OverwriteInPlace(files_, path, 0, bytes));
+#if SLUICE_MUTANT == 2 || SLUICE_MUTANT == 4
+  const bool is_writing = std::ranges::any_of(
+      record.slots, [](const SlotRecord& slot) { return slot.state == SlotState::kWriting; });
+  if (SLUICE_MUTANT == 2 || is_writing) {
+    SLUICE_ASSIGN(const auto file, files_.Open(path, OpenMode::kReadWrite));
+    newest_copy_ = copy;
+    return file->WriteAt(0, bytes);
+  }
 #endif
+  SLUICE_TRY(OverwriteInPlace(files_, path, 0, bytes));
   newest_copy_ = copy;
   return {};
 }

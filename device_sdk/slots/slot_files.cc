@@ -145,6 +145,11 @@ Status SlotFiles::Finish(ByteView manifest_envelope) {
   return files_.SyncDirectory(dir_);
 }
 
+Status SlotFiles::ReplaceManifest(ByteView manifest_envelope) {
+  SLUICE_TRY(ReplaceWhole(files_, Path(kManifest), manifest_envelope));
+  return files_.SyncDirectory(dir_);
+}
+
 Result<OpenSlot> SlotFiles::OpenAndHash() const {
   SLUICE_ASSIGN(const auto file, files_.Open(Path(kModel), OpenMode::kRead));
   SLUICE_TRY(file->DropCache());
@@ -166,9 +171,6 @@ Status SlotFiles::WriteStamp(const ConfirmedStamp& stamp) {
 }
 
 Status SlotFiles::ClearStamp() {
-#if SLUICE_MUTANT == 4
-  SLUICE_TRY(UnlinkIfThere(files_, Path(kModel)));
-#endif
   return OverwriteInPlace(files_, Path(kConfirmed), 0, Bytes(kSectorBytes));
 }
 

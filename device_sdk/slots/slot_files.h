@@ -19,11 +19,14 @@ class SlotFiles {
   /// Bytes that Reserve would free: model.bin and model.part.
   [[nodiscard]] Result<std::uint64_t> OwnedBytes() const;
 
-  // The five below are SlotStore's methods of the same names for this slot.
+  // Unless they say otherwise, the methods below are SlotStore's methods of the same names for this
+  // slot.
   Result<SlotProgress> Reserve(const SlotPlan& plan);
   Status WriteBlock(std::uint64_t offset, ByteView bytes, SlotProgress progress);
   [[nodiscard]] Result<std::unique_ptr<ByteSource>> OpenPart() const;
   Status Finish(ByteView manifest_envelope);
+  /// For a model that is whole and now stands in another manifest too.
+  Status ReplaceManifest(ByteView manifest_envelope);
   [[nodiscard]] Result<OpenSlot> OpenAndHash() const;
   [[nodiscard]] Result<Bytes> ReadManifest() const;
 

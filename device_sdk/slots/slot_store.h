@@ -42,6 +42,7 @@ class SlotStore {
   [[nodiscard]] virtual int slot_count() const = 0;
   [[nodiscard]] virtual const Instance& instance() const = 0;
   /// The newest valid record as read at open, or rebuilt from confirmed slots; E_NO_TRUSTED_MODEL was decided by open.
+  /// What open found may be in the page cache only: write a record (the next boot number) before acting on it.
   [[nodiscard]] virtual const StateRecord& record() const = 0;
   /// Writes `record` with gen = newest + 1 into the older copy. On success record() is it.
   virtual Status WriteRecord(StateRecord record) = 0;
@@ -60,7 +61,7 @@ class SlotStore {
   /// The bytes written so far (the part file), as a source for the decoder.
   virtual Result<std::unique_ptr<ByteSource>> OpenPart(SlotId slot) const = 0;
   /// Syncs the part, stores the manifest's envelope beside it, and renames the part to its final name. May be repeated,
-  /// after a restart too.
+  /// after a restart too. On a slot that the record calls READY or GOOD it only replaces the manifest.
   virtual Status FinishSlot(SlotId slot, ByteView manifest_envelope) = 0;
   /// Opens the finished artifact and hashes it through that descriptor, the page cache dropped before.
   virtual Result<OpenSlot> OpenAndHash(SlotId slot) const = 0;
@@ -74,8 +75,9 @@ class SlotStore {
   /// The envelope of the directive in force, kept whole, written before the record that names its digest.
   virtual Status WriteDirective(ByteView envelope) = 0;
   virtual Result<Bytes> ReadDirective(const Digest& digest) const = 0;
-  /// Signed documents kept by name: "root", "order", "freshness", "revocations", "manifest" (in work), "head", "hashes".
-  /// A name is [a-z_]{1,32}, else E_BAD_ID; E_NOT_FOUND when never written.
+  /// Documents kept whole by name: "root", "order", "revocations", "manifest" (in work), "head", "hashes", "validation".
+  /// A name is [a-z_]{1,32}, else E_BAD_ID; at most limits::kValidationSetBytesMax, else E_TOO_BIG; E_NOT_FOUND when
+  /// never written.
   virtual Status WriteDocument(std::string_view name, ByteView bytes) = 0;
   virtual Result<Bytes> ReadDocument(std::string_view name) const = 0;
 

@@ -126,7 +126,6 @@ class ScriptedUpdate::Step {
   Status Prepare() {
     const SlotId standby = Standby();
     SLUICE_TRY(store_.CheckSpace(standby, model_.artifact.size()));
-    SLUICE_TRY(store_.ClearConfirmed(standby));
     StateRecord record = store_.record();
     record.slots[standby] = model_.slot;
     record.slots[standby].state = SlotState::kWriting;
@@ -140,6 +139,7 @@ class ScriptedUpdate::Step {
 
   Status WriteBlocks() {
     const SlotId standby = Standby();
+    SLUICE_TRY(store_.ClearConfirmed(standby));
     SLUICE_ASSIGN(device::SlotProgress progress,
                   store_.ReserveSlot(standby, model_.artifact.size(), model_.head_digest,
                                      SlotModel::kBlockBytes));

@@ -246,7 +246,8 @@ TEST_F(FileSlotStoreTest, A18_NoDocumentNameBecomesAPath) {
 }
 
 TEST_F(FileSlotStoreTest, RefusesADocumentBeyondTheLimit) {
-  EXPECT_EQ(store_->WriteDocument("head", Bytes((16U << 20) + 1)).error().code, ErrorCode::kTooBig);
+  EXPECT_EQ(store_->WriteDocument("head", Bytes(limits::kValidationSetBytesMax + 1)).error().code,
+            ErrorCode::kTooBig);
 }
 
 TEST_F(FileSlotStoreTest, KeepsReportsOverACrash) {

@@ -173,6 +173,29 @@ TEST_F(SlotWriting, FinishingAgainMakesRenamesDurableThatASyncLost) {
   EXPECT_EQ(HashOf(1), model.slot.artifact);
 }
 
+TEST_F(SlotWriting, NewManifestForAWholeSlotLeavesTheModelInItsPlaceAtEveryCrashPoint) {
+  const SlotModel model = MakeSlotModel(1);
+  InstallGood(1, model);
+  const Bytes resigned = SeededBytes(9, 400);
+  for (std::uint64_t step = 1;; ++step) {
+    test_support::SimFileSystem disk(disk_);
+    auto store = FileSlotStore::Open(disk, kStateDir);
+    ASSERT_TRUE(store);
+    disk.InjectAt(disk.operations() + step, Fault::kPowerOff);
+    const bool done = (*store)->FinishSlot(1, resigned).has_value();
+    store->reset();
+    if (!done) disk.Crash([] { return true; });
+    store = FileSlotStore::Open(disk, kStateDir);
+    ASSERT_TRUE(store) << store.error().Line();
+    const Result<OpenSlot> opened = (*store)->OpenAndHash(1);
+    ASSERT_TRUE(opened) << "operation " << step;
+    close(opened->fd);
+    const Bytes manifest = (*store)->ReadManifest(1).value();
+    EXPECT_TRUE(manifest == resigned || (!done && manifest == model.manifest));
+    if (done) break;
+  }
+}
+
 TEST_F(SlotWriting, HashComesFromTheDiskNotFromTheCache) {
   const SlotModel model = MakeSlotModel(1);
   WriteModel(1, model);
