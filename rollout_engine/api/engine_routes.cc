@@ -1,0 +1,20 @@
+// /v1/engine
+#include "rollout_engine/api/http_routes.h"
+
+namespace sluice::http {
+
+void AddEngineRoutes(httplib::Server& server, const Context& context) {
+  server.Get("/v1/engine", [context](const httplib::Request&, httplib::Response& response) {
+    Answer(context, response, [](Engine& engine) -> Result<Json> {
+      Json json = {{"id", engine.Facts().id}, {"fleet", engine.director().fleet_id()}};
+      json.update(EngineJson(engine.Facts(), SourcesOf(engine)));
+      return json;
+    });
+  });
+  server.Post("/v1/engine/operations",
+              [context](const httplib::Request& request, httplib::Response& response) {
+                AnswerOperation(context, request, response, Subject::kEngine, "");
+              });
+}
+
+}  // namespace sluice::http

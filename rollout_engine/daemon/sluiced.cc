@@ -1,0 +1,162 @@
+// sluiced: the engine as a daemon. Builds the object graph, waits for a signal, takes it down in
+// the opposite order.
+//
+// Exit codes: 0 ended by SIGINT or SIGTERM, 1 cannot run, 2 usage, 5 another engine owns the store
+// or the socket.
+#include <spdlog/sinks/stdout_color_sinks.h>
+#include <spdlog/spdlog.h>
+
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+
+#include "common/mqtt/paho_transport.h"
+#include "rollout_engine/api/http_server.h"
+#include "rollout_engine/daemon/daemon_options.h"
+#include "rollout_engine/engine/engine_loop.h"
+#include "rollout_engine/engine/intake.h"
+#include "rollout_engine/registry/file_io.h"
+#include "rollout_engine/store/rocksdb_store.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kExitFailed = 1;
+constexpr int kExitLocked = 5;
+constexpr std::uint64_t kPasswordBytesMax = 1'024;
+
+/// Passes connection news on to the log; everything goes to the loop.
+class LoggedEvents final : public TransportEvents {
+ public:
+  explicit LoggedEvents(EngineLoop& loop) : loop_(loop) {}
+  void OnConnected() override {
+    spdlog::info("connected to the broker");
+    loop_.OnConnected();
+  }
+  void OnDisconnected(const Error& why) override {
+    spdlog::warn("not connected to the broker: {}", why.Line());
+    loop_.OnDisconnected(why);
+  }
+  void OnMessage(MqttMessage message) override { loop_.OnMessage(std::move(message)); }
+  void OnPublished(std::uint64_t publish_id, bool ok) override {
+    loop_.OnPublished(publish_id, ok);
+  }
+
+ private:
+  EngineLoop& loop_;
+};
+
+/// Blocked in every thread, so that only WaitForSignal sees them. REQUIRES: called before any
+/// thread is started.
+sigset_t BlockSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN);
+  return signals;
+}
+
+void WaitForSignal(const sigset_t& signals) {
+  int number = 0;
+  while (sigwait(&signals, &number) == EINTR) {
+  }
+  spdlog::info("ending on signal {}", number);
+}
+
+Result<std::vector<Bytes>> ReadRoots(const std::vector<std::string>& paths) {
+  std::vector<Bytes> roots;
+  for (const std::string& path : paths) {
+    auto root = ReadFile(path, limits::kRootBytesMax);
+    if (!root) return Fail(root.error().With("--root"));
+    roots.push_back(std::move(*root));
+  }
+  return roots;
+}
+
+Result<std::string> ReadPassword(const std::string& path) {
+  if (path.empty()) return std::string();
+  auto bytes = ReadFile(path, kPasswordBytesMax);
+  if (!bytes) return Fail(bytes.error().With("--broker-password-file"));
+  const std::string text(AsText(*bytes));
+  return text.substr(0, text.find('\n'));
+}
+
+Status MakeFolder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (error) return Fail(ErrorCode::kIo, "--data " + path + ": " + error.message());
+  return {};
+}
+
+Result<PahoOptions> BrokerOptions(const DaemonOptions& options) {
+  SLUICE_ASSIGN(std::string password, ReadPassword(options.broker_password_path));
+  PahoOptions broker;
+  broker.broker_url = options.broker_url;
+  broker.client_id = "sluice-engine-" + options.engine_id;
+  broker.username = options.broker_username;
+  broker.password = std::move(password);
+  broker.tls = {options.tls_ca_path, options.tls_certificate_path, options.tls_key_path};
+  return broker;
+}
+
+Status Serve(const DaemonOptions& options, const sigset_t& signals) {
+  SLUICE_ASSIGN(const std::vector<Bytes> roots, ReadRoots(options.root_paths));
+  auto key = LoadSigningKey(options.director_key_path);
+  if (!key) return Fail(key.error().With("--director-key"));
+  SLUICE_ASSIGN(PahoOptions broker, BrokerOptions(options));
+
+  SLUICE_TRY(MakeFolder(options.data_folder));
+  SLUICE_ASSIGN(const auto store,
+                RocksdbStore::Open(options.data_folder + "/store", RocksdbStore::Mode::kCreate));
+  SLUICE_ASSIGN(const ObjectStore objects, ObjectStore::Open(options.data_folder));
+
+  const SystemClock clock;
+  EngineLoop loop([](const Error& error) { spdlog::critical("{}", error.Line()); });
+  ThreadedPayloadBuilder payloads(objects, [&loop] { loop.Wake(); });
+  PahoTransport transport(std::move(broker), std::make_unique<SystemRandom>());
+  SLUICE_ASSIGN(const std::unique_ptr<Engine> engine,
+                Engine::Open({.id = options.engine_id, .version = SLUICE_VERSION},
+                             {clock, *store, objects, transport, payloads}, *key, roots));
+  if (engine->director().fleet_id() != options.fleet_id) {
+    return Fail(ErrorCode::kWrongFleet, "the root is for fleet " + engine->director().fleet_id() +
+                                            ", --fleet says " + options.fleet_id);
+  }
+  const Will will = engine->MakeWill();
+
+  LoggedEvents events(loop);
+  HttpServer http(loop, objects);
+  loop.Start(*engine);
+  const Status served = [&]() -> Status {
+    SLUICE_TRY(http.Start(options.socket_path));
+    SLUICE_TRY(transport.Start(will, EngineSubscriptions(), events));
+    spdlog::info("fleet {}, epoch {}, API on {}", options.fleet_id, engine->director().epoch(),
+                 options.socket_path);
+    WaitForSignal(signals);
+    return {};
+  }();
+  http.Stop();
+  transport.Stop();
+  loop.Stop();
+  return served;
+}
+
+int Main(int argc, char** argv) {
+  const ParsedOptions parsed = ParseDaemonOptions(argc, argv);
+  if (!parsed.options) return parsed.exit_code;
+  const sigset_t signals = BlockSignals();
+  spdlog::set_default_logger(spdlog::stderr_color_mt("sluiced"));
+  spdlog::set_level(spdlog::level::from_str(parsed.options->log_level));
+  const Status status = Serve(*parsed.options, signals);
+  if (status) return 0;
+  spdlog::error("{}", status.error().Line());
+  return status.error().code == ErrorCode::kLocked ? kExitLocked : kExitFailed;
+}
+
+}  // namespace
+}  // namespace sluice
+
+int main(int argc, char** argv) { return sluice::Main(argc, argv); }

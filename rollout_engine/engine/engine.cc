@@ -1,0 +1,207 @@
+#include "rollout_engine/engine/engine.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "common/contract/topics.h"
+#include "rollout_engine/engine/keys.h"
+#include "rollout_engine/engine/view_json.h"
+
+namespace sluice {
+namespace {
+
+std::string OnlineTopic(const std::string& id) { return "sluice/v1/engine/" + id + "/online"; }
+
+Bytes TextBytes(std::string_view text) {
+  const ByteView bytes = AsBytes(text);
+  return {bytes.begin(), bytes.end()};
+}
+
+Result<std::int64_t> StoredEngineTime(const Store& store) {
+  SLUICE_ASSIGN(const std::optional<Bytes> stored, store.Get(store_key::kEngineTime));
+  if (!stored) return 0;
+  const std::string_view text = AsText(*stored);
+  std::int64_t ms = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
+  if (error != std::errc{} || end != text.data() + text.size()) {
+    return StoredJsonError(store_key::kEngineTime, "holds no number");
+  }
+  return ms;
+}
+
+}  // namespace
+
+Engine::Engine(EngineOptions options, EnginePorts ports, Director director)
+    : options_(std::move(options)),
+      ports_(ports),
+      director_(std::move(director)),
+      registry_(ports.store, ports.objects),
+      offers_(registry_, ports.payloads),
+      dispatch_(director_, devices_, offers_),
+      conversation_(director_),
+      chunks_(ports.objects),
+      runner_({log_, devices_, telemetry_, offers_, dispatch_, conversation_, director_, chunks_}) {
+}
+
+Result<std::unique_ptr<Engine>> Engine::Open(EngineOptions options, EnginePorts ports,
+                                             const SigningKey& key,
+                                             const std::vector<Bytes>& roots) {
+  SLUICE_TRY(CheckIdentity("engine id", options.id));
+  SLUICE_ASSIGN(Director director, Director::Open(key, roots));
+  std::unique_ptr<Engine> engine(new Engine(std::move(options), ports, std::move(director)));
+  SLUICE_TRY(engine->Load());
+  return engine;
+}
+
+Status Engine::Load() {
+  const Store& store = ports_.store;
+  SLUICE_TRY(log_.Load(store));
+  SLUICE_TRY(devices_.Load(store));
+  SLUICE_TRY(telemetry_.Load(store));
+  SLUICE_TRY(offers_.Load(store));
+  SLUICE_TRY(operations_.Load(store));
+  // Time stands still while the engine is down: nobody was silent, and no soak went on unwatched.
+  SLUICE_ASSIGN(const std::int64_t stored_ms, StoredEngineTime(store));
+  const std::int64_t time_ms = std::max(stored_ms, log_.newest_event().ms);
+  time_offset_ms_ = time_ms - ports_.clock.Boot().ms;
+
+  Turn& turn = CurrentTurn();
+  turn.must_sync = true;
+  SLUICE_TRY(director_.Load(store, turn.wall, turn.batch));
+  SLUICE_TRY(runner_.Resume(store, turn));
+  dispatch_.ResumeSending(turn.now);
+  telemetry_saved_ = turn.now;
+  return Commit();
+}
+
+Will Engine::MakeWill() const {
+  return {.topic = OnlineTopic(options_.id),
+          .payload = TextBytes("offline"),
+          .qos = Qos::k1,
+          .retain = true};
+}
+
+BootMs Engine::Now() const { return ports_.clock.Boot() + time_offset_ms_; }
+
+Turn& Engine::CurrentTurn() {
+  if (!turn_) turn_.emplace(Turn{.now = Now(), .wall = ports_.clock.Wall()});
+  return *turn_;
+}
+
+EngineFacts Engine::Facts() const {
+  return {.id = options_.id,
+          .version = options_.version,
+          .epoch = director_.epoch(),
+          .leader = !superseded_,
+          .broker_connected = connected_,
+          .store_ok = failure_.has_value()};
+}
+
+// ---- the connection ----
+
+void Engine::HandleConnected() {
+  connected_ = true;
+  Turn& turn = CurrentTurn();
+  turn.PublishText(OnlineTopic(options_.id), "online", true);
+  turn.Publish(BuildTopic(AllKind::kRoot), director_.newest_root(), Qos::k1, true);
+  PublishFreshness(turn);
+  if (!director_.order_envelope().empty()) {
+    turn.Publish(BuildTopic(AllKind::kOrder), director_.order_envelope(), Qos::k1, true);
+  }
+  views_.PublishAllAgain();
+}
+
+void Engine::HandleDisconnected() { connected_ = false; }
+
+void Engine::PublishFreshness(Turn& turn) {
+  freshness_due_ = turn.now + limits::kFreshnessInterval;
+  const auto now_ms = director_.SigningTime(turn.wall);
+  if (now_ms)
+    turn.Publish(BuildTopic(AllKind::kFreshness), director_.NextFreshness(*now_ms), Qos::k1, true);
+}
+
+// ---- the turn ----
+
+Status Engine::Tick() {
+  SLUICE_TRY(failure_);
+  Turn& turn = CurrentTurn();
+  if (!superseded_) {
+    runner_.FireTimers(turn);
+    WorkOnDirectives(turn);
+    while (offers_.Collect(turn)) {
+      dispatch_.PayloadsChanged();
+      WorkOnDirectives(turn);
+    }
+    AnswerDue(turn);
+    if (connected_ && turn.now >= freshness_due_) PublishFreshness(turn);
+    UpdateViews(turn);
+  }
+  if (telemetry_.has_changes() && turn.now - telemetry_saved_ >= limits::kTelemetrySaveInterval) {
+    telemetry_.Save(turn);
+    telemetry_saved_ = turn.now;
+  }
+  return Commit();
+}
+
+Status Engine::Commit() {
+  Turn turn = std::move(*turn_);
+  turn_.reset();
+  if (!turn.batch.empty()) {
+    director_.RememberTime(turn.wall, turn.batch);
+    turn.batch.Put(std::string(store_key::kEngineTime), std::to_string(turn.now.ms));
+    if (Status written = ports_.store.Write(turn.batch, turn.must_sync); !written) {
+      failure_ = Fail(
+          written.error().With("the engine stops deciding; repair the disk and start it again"));
+      return failure_;
+    }
+    ++counters_.turns_committed;
+  }
+  for (OutgoingMessage& message : turn.messages) {
+    if (!superseded_ && connected_) outbox_.Add(std::move(message));
+  }
+  outbox_.Flush(ports_.transport, turn.now);
+  if (!superseded_ && outbox_.size() == 0) chunks_.Serve(ports_.transport, turn.now);
+  return {};
+}
+
+void Engine::WorkOnDirectives(Turn& turn) {
+  for (const Undeliverable& undeliverable : dispatch_.Work(turn))
+    runner_.NoteUndeliverable(undeliverable, turn);
+}
+
+void Engine::AnswerDue(Turn& turn) {
+  const auto now_ms = director_.SigningTime(turn.wall);
+  if (!now_ms) return;
+  for (const std::string& id : conversation_.TakeDue(turn.now)) {
+    const Device* device = devices_.Find(id);
+    if (device == nullptr || !device->hello || device->behind) continue;
+    const std::uint32_t interval_s = runner_.TelemetryIntervalS(id, options_.telemetry_interval_s);
+    conversation_.Answer(*device, interval_s, *now_ms, dispatch_.retain(), turn);
+  }
+}
+
+void Engine::UpdateViews(Turn& turn) {
+  views_.NoteChanges(devices_.TakeChanged(), runner_.TakeChanged());
+  const ViewSources sources{log_, devices_, telemetry_, runner_, offers_, turn.now, turn.wall};
+  views_.Publish(sources, Facts(), turn);
+}
+
+std::optional<BootMs> Engine::NextDeadline() const {
+  if (!failure_) return std::nullopt;
+  std::optional<BootMs> next = outbox_.NextDeadline();
+  const auto consider = [&next](std::optional<BootMs> at) {
+    if (at && (!next || *at < *next)) next = at;
+  };
+  if (outbox_.size() == 0) consider(chunks_.NextDeadline());
+  if (telemetry_.has_changes()) consider(telemetry_saved_ + limits::kTelemetrySaveInterval);
+  if (superseded_) return next;
+  consider(log_.NextTimer());
+  consider(dispatch_.NextDeadline());
+  consider(conversation_.NextDeadline());
+  consider(views_.NextDeadline());
+  if (connected_) consider(freshness_due_);
+  return next;
+}
+
+}  // namespace sluice

@@ -1,0 +1,251 @@
+#include "rollout_engine/engine/look_record.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/crypto/digest.h"
+#include "rollout_engine/engine/stored_json.h"
+
+namespace sluice {
+namespace {
+
+Json ToJson(const RatioCounts& counts) {
+  Json rows = Json::array();
+  for (const RatioCount& count : counts) rows.push_back({count.n, count.y});
+  return rows;
+}
+
+Json ToJson(const JudgeConfig& config) {
+  Json limits = Json::object();
+  for (std::size_t i = 0; i < kMetricCount; ++i) {
+    if (config.limits[i])
+      limits[std::string(MetricName(static_cast<Metric>(i)))] = *config.limits[i];
+  }
+  Json json = {{"limits", limits},
+               {"alpha", config.alpha},
+               {"planned_looks", config.planned_looks},
+               {"epochs", config.epochs},
+               {"strata", config.strata},
+               {"tau", config.tau},
+               {"delta", config.delta},
+               {"interval_s", config.interval_s},
+               {"grace_looks", config.grace_looks}};
+  for (std::size_t i = 0; i < kVerdictTestCount; ++i) {
+    if (config.deltas[i])
+      json["deltas"][std::string(VerdictTestName(static_cast<VerdictTest>(i)))] = *config.deltas[i];
+  }
+  json["promote_alpha"] = config.promote_alpha;
+  json["min_devices"] = config.min_devices;
+  json["extendable"] = config.extendable;
+  return json;
+}
+
+Json ToJson(const JudgeState& state) {
+  Json json = {{"iref", state.iref}};
+  if (!state.control) return json;
+  Json control = Json::object();
+  for (const auto& [key, c] : *state.control) {
+    control[key] = {{"theta", c.theta}, {"V", c.variance}, {"m", c.m},
+                    {"raw", c.raw},     {"x0", c.x0},      {"m0", c.m0}};
+  }
+  json["control"] = std::move(control);
+  return json;
+}
+
+Json ToJson(const JudgedDevice& device) {
+  return {{"id", device.id},
+          {"arm", device.arm == Arm::kTest ? "canary" : "control"},
+          {"stratum", device.stratum},
+          {"since_activation_s", device.since_activation_s},
+          {"silence_s", device.silence_s},
+          {"crashes", device.crashes},
+          {"cum", ToJson(device.cum)},
+          {"epoch", ToJson(device.epoch)},
+          {"pre", device.pre ? ToJson(*device.pre) : Json()}};
+}
+
+Json ToJson(const JudgeInput& input) {
+  Json devices = Json::array();
+  for (const JudgedDevice& device : input.devices) devices.push_back(ToJson(device));
+  return {{"config", ToJson(input.config)}, {"look", input.look},
+          {"elapsed_s", input.elapsed_s},   {"at_soak_end", input.at_soak_end},
+          {"state", ToJson(input.state)},   {"devices", std::move(devices)}};
+}
+
+Json ToJson(const VerdictResult& r) {
+  Json json = {{"status", r.ok ? "ok" : "insufficient"},
+               {"p0", r.p0},
+               {"x", r.x},
+               {"m", r.m},
+               {"x0", r.x0},
+               {"m0", r.m0}};
+  if (!r.ok) return json;
+  json["p_value"] = r.p_value;
+  json["exceeds"] = r.exceeds;
+  json["promotable"] = r.promotable;
+  return json;
+}
+
+Json ToJson(const RatioResult& r) {
+  Json json = {{"status", r.ok ? "ok" : "insufficient"}, {"alpha", r.alpha}};
+  if (r.m) json["m"] = *r.m;
+  if (!r.ok) return json;
+  json.update({{"m_control", r.m_control},
+               {"theta", r.theta},
+               {"se", r.se},
+               {"x", r.x},
+               {"iref", r.iref},
+               {"b_rollback", r.b_rollback},
+               {"b_promote", r.b_promote},
+               {"lcb", r.lcb},
+               {"ucb", r.ucb},
+               {"diff", r.diff},
+               {"diff_lcb", r.diff_lcb},
+               {"beta", r.beta},
+               {"canary_raw", r.test_raw},
+               {"control_raw", r.control_raw},
+               {"promotable", r.promotable},
+               {"exceeds", r.exceeds}});
+  if (r.env_shared) json["env_shared"] = *r.env_shared;
+  if (r.trimmed) {
+    json["trimmed"] = *r.trimmed;
+    json["broad"] = r.broad;
+  }
+  return json;
+}
+
+Json ToJson(const JudgeOutput& output) {
+  Json results = Json::object();
+  for (const auto& [key, result] : output.results) {
+    results[key] = std::visit([](const auto& one) { return ToJson(one); }, result);
+  }
+  return {{"decision", DecisionName(output.decision)},
+          {"brake", output.brake},
+          {"explanation", output.sentence},
+          {"results", std::move(results)},
+          {"state", ToJson(output.state)}};
+}
+
+std::string_view Word(bool pass, bool fail) {
+  return fail ? "fail" : pass ? "pass" : "inconclusive";
+}
+
+void Fill(const VerdictResult& r, CriterionSummary& criterion) {
+  criterion.observed = r.m > 0 ? static_cast<double>(r.x) / static_cast<double>(r.m) : 0;
+  criterion.control = r.m0 > 0 ? static_cast<double>(r.x0) / static_cast<double>(r.m0) : 0;
+  criterion.lo = criterion.hi = criterion.observed;
+  criterion.limit = r.p0;
+  criterion.devices = r.m;
+  criterion.verdict = Word(r.ok && r.promotable, r.ok && r.exceeds);
+}
+
+void Fill(const RatioResult& r, CriterionSummary& criterion) {
+  criterion.devices = r.m.value_or(0);
+  criterion.verdict = Word(r.ok && r.promotable, r.ok && r.exceeds && r.broad);
+  if (!r.ok) return;
+  const bool is_drop =
+      !r.env_shared.has_value();  // a difference already: what the control arm shows is no drop
+  criterion.observed = r.theta;
+  criterion.control = is_drop ? 0 : r.control_raw;
+  criterion.lo = is_drop ? r.lcb : std::max(0.0, r.lcb);
+  criterion.hi = r.theta + r.b_rollback * r.se;
+}
+
+/// What the test arm of `scope` has done since the stage began.
+std::int64_t CountTested(const JudgeInput& input, const std::string& scope, std::size_t metric) {
+  double n = 0;
+  for (const JudgedDevice& device : input.devices) {
+    if (device.arm != Arm::kTest || (scope != "fleet" && scope != device.stratum)) continue;
+    n += device.cum[metric].n;
+  }
+  return static_cast<std::int64_t>(n);
+}
+
+Json ToJson(const LookSummary& summary) {
+  Json criteria = Json::array();
+  for (const CriterionSummary& c : summary.criteria) {
+    criteria.push_back({c.criterion, c.scope, c.observed, c.control, c.lo, c.hi, c.limit, c.devices,
+                        c.inferences, c.verdict});
+  }
+  return {{"stage", summary.stage},     {"look", summary.look},
+          {"test_n", summary.test_n},   {"control_n", summary.control_n},
+          {"verdict", summary.verdict}, {"sentence", summary.sentence},
+          {"ts", summary.ts_ms},        {"criteria", std::move(criteria)}};
+}
+
+LookSummary SummaryFrom(const Json& json) {
+  LookSummary summary{
+      json.at("stage"),   json.at("look"),     json.at("test_n"), json.at("control_n"),
+      json.at("verdict"), json.at("sentence"), json.at("ts"),     {}};
+  for (const Json& row : json.at("criteria")) {
+    summary.criteria.push_back({row.at(0), row.at(1), row.at(2), row.at(3), row.at(4), row.at(5),
+                                row.at(6), row.at(7), row.at(8), row.at(9)});
+  }
+  return summary;
+}
+
+}  // namespace
+
+std::string_view VerdictWord(Decision decision) noexcept {
+  switch (decision) {
+    case Decision::kContinue:
+      return "pending";
+    case Decision::kPromote:
+      return "pass";
+    case Decision::kHold:
+      return "inconclusive";
+    case Decision::kRollBack:
+      return "fail";
+  }
+  return "pending";
+}
+
+std::string EncodeJudgeInput(const JudgeInput& input) { return DumpJson(ToJson(input)); }
+
+LookSummary Summarise(const JudgeInput& input, const JudgeOutput& output, std::int32_t stage,
+                      std::int64_t ts_ms) {
+  LookSummary summary{.stage = stage,
+                      .look = input.look,
+                      .verdict = std::string(VerdictWord(output.decision)),
+                      .sentence = output.sentence,
+                      .ts_ms = ts_ms};
+  for (const JudgedDevice& device : input.devices)
+    ++(device.arm == Arm::kTest ? summary.test_n : summary.control_n);
+  for (const auto& [key, result] : output.results) {
+    // SCOPE/VERDICT_TEST or SCOPE/METRIC/WINDOW; people are shown the cumulative windows.
+    const std::size_t first = key.find('/');
+    const std::size_t second = key.find('/', first + 1);
+    if (second != std::string::npos && key.substr(second + 1) != "cumulative") continue;
+    CriterionSummary criterion{.criterion = key.substr(first + 1, second - first - 1),
+                               .scope = key.substr(0, first)};
+    for (std::size_t metric = 0; metric < kMetricCount; ++metric) {
+      if (criterion.criterion != MetricName(static_cast<Metric>(metric))) continue;
+      criterion.limit = input.config.limits[metric].value_or(0);
+      criterion.inferences = CountTested(input, criterion.scope, metric);
+    }
+    std::visit([&criterion](const auto& one) { Fill(one, criterion); }, result);
+    summary.criteria.push_back(std::move(criterion));
+  }
+  return summary;
+}
+
+std::string EncodeLookRecord(const std::string& rollout, const JudgeInput& input,
+                             const JudgeOutput& output, const LookSummary& summary,
+                             bool with_input) {
+  Json encoded_input = ToJson(input);
+  Json record = {
+      {"name", rollout + "/" + std::to_string(summary.stage) + "/" + std::to_string(summary.look)},
+      {"input_sha256", Sha256(AsBytes(DumpJson(encoded_input))).Hex()},
+      {"expected", ToJson(output)},
+      {"tolerance_rel", 1e-9},
+      {"summary", ToJson(summary)}};
+  if (with_input) record["input"] = std::move(encoded_input);
+  return DumpJson(record);
+}
+
+Result<LookSummary> DecodeLookSummary(std::string_view key, ByteView value) {
+  return ReadStoredJson(key, value,
+                        [](const Json& json) { return SummaryFrom(json.at("summary")); });
+}
+
+}  // namespace sluice

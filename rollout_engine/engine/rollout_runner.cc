@@ -1,0 +1,435 @@
+#include "rollout_engine/engine/rollout_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/contract/topics.h"
+#include "common/crypto/digest.h"
+#include "rollout_engine/engine/keys.h"
+
+namespace sluice {
+namespace {
+
+constexpr std::size_t kLookInputDevicesMax =
+    200;  // up to here every look keeps its inputs, above only a changed one
+
+bool IsFor(const OrderEntry& entry, const std::string& hardware) {
+  return entry.hardware.empty() ||
+         std::find(entry.hardware.begin(), entry.hardware.end(), hardware) != entry.hardware.end();
+}
+
+/// Whoever serves from this slot is to revert.
+bool RollsBack(const OrderEntry& entry, const SlotSummary& slot, const std::string& hardware) {
+  return entry.action == OrderAction::kRollBack && entry.rollout == slot.rollout &&
+         slot.stage >= entry.lowest_stage && IsFor(entry, hardware);
+}
+
+bool Matches(const SelectorTerm& term, const Device& device) {
+  if (term.key == "hardware") return device.hardware() == term.value;
+  const auto& attributes = device.hello->attributes;
+  return std::any_of(attributes.begin(), attributes.end(), [&](const auto& attribute) {
+    return attribute.first == term.key && attribute.second == term.value;
+  });
+}
+
+bool IsInstalling(DeviceState state) {
+  return state == DeviceState::kOffered || state == DeviceState::kDownloading ||
+         state == DeviceState::kVerified;
+}
+
+/// The Directive that stands does what a member in `state` needs.
+bool Serves(const Device& device, const std::string& rollout, DeviceState state, WallMs now) {
+  if (!device.directive) return false;
+  const Directive& directive = device.directive->value;
+  if (directive.action != DirectiveAction::kInstall || directive.rollout != rollout) return false;
+  if (directive.expires_ms <= now.ms) return false;
+  return state == DeviceState::kVerified || Offers::Fits(directive, device.active_artifact);
+}
+
+}  // namespace
+
+Status RolloutRunner::Resume(const Store& store, Turn& turn) {
+  for (const auto& [id, entry] : parts_.log.all()) {
+    changed_.insert(id);
+    if (entry.decisions == 0) continue;
+    const std::string key =
+        store_key::Join(store_key::kDecision, {id, store_key::Number(entry.decisions)});
+    SLUICE_ASSIGN(const std::optional<Bytes> record, store.Get(key));
+    if (!record) continue;
+    SLUICE_ASSIGN(looks_[id], DecodeLookSummary(key, *record));
+  }
+  BlockWithdrawnPayloads();
+  for (const auto& [id, device] : parts_.devices.all()) {
+    if (auto wanted = Missing(device, turn.wall)) parts_.dispatch.Want(id, std::move(*wanted));
+  }
+  return {};
+}
+
+Status RolloutRunner::Apply(RolloutEntry& entry, EventBody body, Turn& turn) {
+  SLUICE_ASSIGN(const std::vector<Effect> effects, parts_.log.Apply(entry, std::move(body), turn));
+  changed_.insert(entry.rollout.id);
+  for (const Effect& effect : effects) {
+    std::visit([&](const auto& e) { CarryOut(entry, e, turn); }, effect);
+  }
+  return {};
+}
+
+// ---- effects ----
+
+void RolloutRunner::CarryOut(RolloutEntry& entry, const Offer& effect, Turn&) {
+  parts_.dispatch.Want(effect.device, WantedInstall{TermsOf(entry.rollout, effect.stage)});
+}
+
+void RolloutRunner::CarryOut(RolloutEntry& entry, const HoldDevice& effect, Turn&) {
+  parts_.dispatch.Want(effect.device, WantedHold{TermsOf(entry.rollout, effect.stage)});
+}
+
+void RolloutRunner::CarryOut(RolloutEntry& entry, const GrantPermit& effect, Turn& turn) {
+  const Device* device = parts_.devices.Find(effect.device);
+  if (device == nullptr || !device->hello) return;
+  parts_.conversation.Grant(effect.device, ManifestFor(entry.rollout, device->hardware()),
+                            turn.now);
+}
+
+void RolloutRunner::CarryOut(RolloutEntry& entry, const OrderChanged& effect, Turn& turn) {
+  for (const OrderEntry& order : effect.entries) {
+    for (const auto& [device, member] : entry.rollout.members) {
+      if (!IsFor(order, member.hardware)) continue;
+      parts_.conversation.WithdrawPermit(device);
+      // Under a hold downloads go on, so what was offered is still sent.
+      if (order.action != OrderAction::kHold && !IsActive(member.state))
+        parts_.dispatch.Cancel(device);
+    }
+  }
+  PublishOrder(turn);
+}
+
+void RolloutRunner::CarryOut(RolloutEntry& entry, const RevertDevice& effect, Turn&) {
+  const Member& member = entry.rollout.members.at(effect.device);
+  parts_.dispatch.Want(effect.device,
+                       WantedRevert{.rollout = entry.rollout.id,
+                                    .stage = static_cast<std::uint16_t>(std::max(member.stage, 0)),
+                                    .manifest = ManifestFor(entry.rollout, member.hardware)});
+}
+
+void RolloutRunner::CarryOut(RolloutEntry& entry, const RunLook& effect, Turn& turn) {
+  const Look look = BuildLook(entry.rollout, parts_.telemetry.fleet(), turn.now);
+  const JudgeOutput output = JudgeLook(entry.rollout, look);
+  const StageRun& run = entry.rollout.runs.back();
+  const bool changed = run.decision != output.decision || run.brake != output.brake;
+  LookSummary summary = Summarise(look.input, output, effect.stage, turn.wall.ms);
+  const bool with_input = changed || look.input.devices.size() <= kLookInputDevicesMax;
+  parts_.log.AddDecision(
+      entry, EncodeLookRecord(entry.rollout.id, look.input, output, summary, with_input), turn);
+  looks_[entry.rollout.id] = std::move(summary);
+  if (changed) {
+    parts_.log.AddNote(
+        entry, {.type = "decision", .by = "judge", .via = "engine", .why = output.sentence}, turn);
+  }
+  // The machine accepts a look of its own current stage in every status in which it asks for one.
+  (void)Apply(entry, MakeLookJudged(effect, look, output), turn);
+}
+
+void RolloutRunner::CarryOut(RolloutEntry& entry, const OpenWindow& effect, Turn& turn) {
+  FleetTelemetry& fleet = parts_.telemetry.fleet();
+  switch (effect.kind) {
+    case OpenWindow::Kind::kStage:
+      OpenStageWindow(entry.rollout, fleet, turn.now);
+      break;
+    case OpenWindow::Kind::kEpoch:
+      OpenEpochWindow(entry.rollout, fleet, turn.now);
+      break;
+    case OpenWindow::Kind::kDevice:
+      OpenDeviceWindow(entry.rollout, effect.device, fleet, turn.now);
+      parts_.telemetry.NoteChanged(effect.device);
+      break;
+  }
+  if (effect.kind != OpenWindow::Kind::kDevice) {
+    for (const auto& [device, member] : entry.rollout.members) parts_.telemetry.NoteChanged(device);
+  }
+  parts_.telemetry.Save(turn);
+}
+
+void RolloutRunner::CarryOut(RolloutEntry& entry, const NotifyOperator& effect, Turn& turn) {
+  parts_.log.AddNote(
+      entry, {.type = "status", .by = "engine", .via = "engine", .why = effect.sentence}, turn);
+}
+
+void RolloutRunner::PublishOrder(Turn& turn) {
+  const auto now_ms = parts_.director.SigningTime(turn.wall);
+  if (!now_ms) return;  // the Order is compared with the rollouts again when the clock is accepted
+  if (parts_.director.SetOrder(parts_.log.Order(turn.wall), *now_ms, turn.batch)) {
+    turn.must_sync = true;
+    turn.Publish(BuildTopic(AllKind::kOrder), parts_.director.order_envelope(), Qos::k1, true);
+  }
+  BlockWithdrawnPayloads();
+}
+
+void RolloutRunner::BlockWithdrawnPayloads() {
+  std::set<Digest> withdrawn;
+  std::set<Digest> offered;
+  for (const auto& [id, entry] : parts_.log.all()) {
+    const auto release = parts_.offers.FindRelease(entry.rollout.spec.model_version);
+    if (!release) continue;
+    const RolloutStatus status = entry.rollout.status;
+    const bool is_withdrawn = status == RolloutStatus::kAborted ||
+                              status == RolloutStatus::kRollingBack ||
+                              status == RolloutStatus::kRolledBack;
+    for (const ReleaseArtifact& artifact : (*release)->artifacts) {
+      (is_withdrawn ? withdrawn : offered).insert(artifact.manifest.artifact_sha256);
+    }
+  }
+  for (const Digest& artifact : offered) withdrawn.erase(artifact);
+  parts_.chunks.Block(parts_.offers.PayloadsOf(withdrawn));
+}
+
+Digest RolloutRunner::ManifestFor(const Rollout& rollout, const std::string& hardware) {
+  const auto artifact = parts_.offers.FindArtifact(rollout.spec.model_version, hardware);
+  return artifact ? (*artifact)->manifest_sha256 : Digest{};
+}
+
+// ---- the fleet ----
+
+bool RolloutRunner::Selects(const RolloutSpec& spec, const Release& release,
+                            const Device& device) const {
+  if (!device.hello || !device.quarantine.empty() || device.behind) return false;
+  if (device.model() != release.model || release.For(device.hardware()) == nullptr) return false;
+  return std::all_of(spec.selector.begin(), spec.selector.end(),
+                     [&](const SelectorTerm& term) { return Matches(term, device); });
+}
+
+FleetDevice RolloutRunner::FleetDeviceOf(const Rollout& rollout, const Device& device) const {
+  const std::string& salt = rollout.spec.salt.empty() ? rollout.id : rollout.spec.salt;
+  return {.id = device.id,
+          .hardware = device.hardware(),
+          .unit = CohortUnit(salt, device.id),
+          .has_model = !device.active_artifact.IsZero()};
+}
+
+Result<Started> RolloutRunner::PlanStart(const RolloutEntry& entry) {
+  const RolloutSpec& spec = entry.rollout.spec;
+  SLUICE_ASSIGN(const Release* release, parts_.offers.FindRelease(spec.model_version));
+  Started started;
+  for (const ReleaseArtifact& artifact : release->artifacts) {
+    for (const std::string& hardware : artifact.manifest.hardware) {
+      started.release_ids[hardware] = artifact.manifest.artifact_sha256.Prefix64();
+    }
+  }
+  const RolloutEntry* other = nullptr;
+  for (const auto& [id, device] : parts_.devices.all()) {
+    if (!Selects(spec, *release, device)) continue;
+    if (const RolloutEntry* covering = parts_.log.Covering(id)) {
+      other = covering;
+      continue;
+    }
+    started.eligible.push_back(FleetDeviceOf(entry.rollout, device));
+  }
+  if (started.eligible.empty() && other != nullptr) {
+    return Fail(ErrorCode::kRolloutActive, "every device that this rollout selects is in rollout " +
+                                               other->rollout.id + "; wait for it, or abort it");
+  }
+  return started;
+}
+
+void RolloutRunner::OnHello(const Device& device, Turn& turn) {
+  if (!device.quarantine.empty() || device.behind) return;
+  if (parts_.log.Covering(device.id) == nullptr) Join(device, turn);
+  if (!device.hello->permit_wanted.IsZero()) AskForPermit(device, turn);
+  if (parts_.dispatch.Wants(device.id)) return;
+  if (auto wanted = Missing(device, turn.wall)) parts_.dispatch.Want(device.id, std::move(*wanted));
+}
+
+void RolloutRunner::Join(const Device& device, Turn& turn) {
+  for (const auto& [id, known] : parts_.log.all()) {
+    const Rollout& rollout = known.rollout;
+    if (known.model != device.model() || rollout.runs.empty() ||
+        rollout.spec.membership == Membership::kFrozen)
+      continue;
+    if (LegalityOf(rollout.status, EventBody(DeviceJoined{}).index()) != Legality::kAccepted)
+      continue;
+    const FleetDevice candidate = FleetDeviceOf(rollout, device);
+    if (!candidate.has_model && !rollout.first_release) continue;
+    if (rollout.excluded_hardware.contains(candidate.hardware)) continue;
+    const auto release = parts_.offers.FindRelease(rollout.spec.model_version);
+    if (!release || !Selects(rollout.spec, **release, device)) continue;
+    (void)Apply(*parts_.log.FindMutable(id), DeviceJoined{candidate}, turn);
+    return;
+  }
+}
+
+void RolloutRunner::AskForPermit(const Device& device, Turn& turn) {
+  if (!device.directive || device.directive->value.manifest != device.hello->permit_wanted) return;
+  if (device.directive->value.action != DirectiveAction::kInstall) return;
+  const std::string& rollout = device.directive->value.rollout;
+  if (rollout.empty())
+    return parts_.conversation.Grant(device.id, device.hello->permit_wanted, turn.now);
+  RolloutEntry* entry = parts_.log.FindMutable(rollout);
+  if (entry == nullptr) return;
+  const auto member = entry->rollout.members.find(device.id);
+  // One that waits already is granted in its turn.
+  if (member == entry->rollout.members.end() || member->second.wants_permit) return;
+  (void)Apply(*entry, PermitWanted{device.id}, turn);
+}
+
+void RolloutRunner::OnReport(const Device& device, Turn& turn) {
+  const Report& report = *device.report;
+  if (RolloutEntry* entry = parts_.log.FindMutable(report.rollout)) {
+    if (entry->rollout.members.contains(device.id)) {
+      (void)Apply(*entry,
+                  DeviceReported{.device = device.id, .state = report.state, .code = report.code},
+                  turn);
+    }
+  }
+  if (!IsTerminal(report.state) || !device.quarantine.empty() || parts_.dispatch.Wants(device.id))
+    return;
+  if (auto wanted = MissingBaseline(device, parts_.log.Covering(device.id) != nullptr, turn.wall)) {
+    parts_.dispatch.Want(device.id, std::move(*wanted));
+  }
+}
+
+void RolloutRunner::OnQuarantine(const Device& device, Turn& turn) {
+  parts_.dispatch.Cancel(device.id);
+  parts_.conversation.WithdrawPermit(device.id);
+  if (RolloutEntry* entry = parts_.log.Covering(device.id))
+    (void)Apply(*entry, DeviceLeft{device.id}, turn);
+}
+
+void RolloutRunner::FireTimers(Turn& turn) {
+  for (const auto& [id, known] : parts_.log.all()) {
+    RolloutEntry& entry = *parts_.log.FindMutable(id);
+    for (int kind = 0; kind < kTimerKindCount; ++kind) {
+      const std::optional<BootMs> at = entry.rollout.timers[static_cast<std::size_t>(kind)];
+      if (at && *at <= turn.now) (void)Apply(entry, TimerFired{static_cast<TimerKind>(kind)}, turn);
+    }
+  }
+}
+
+void RolloutRunner::PauseAll(const std::string& reason, Turn& turn) {
+  for (const auto& [id, known] : parts_.log.all()) {
+    if (LegalityOf(known.rollout.status, EventBody(PauseRequested{}).index()) !=
+        Legality::kAccepted)
+      continue;
+    (void)Apply(*parts_.log.FindMutable(id), PauseRequested{reason}, turn);
+  }
+}
+
+// ---- what a device should have been told ----
+
+std::optional<Wanted> RolloutRunner::Missing(const Device& device, WallMs now) {
+  if (!device.hello || !device.quarantine.empty() || device.behind) return std::nullopt;
+  if (auto revert = MissingRevert(device)) return revert;
+  const RolloutEntry* entry = parts_.log.Covering(device.id);
+  if (entry != nullptr) {
+    if (auto wanted = MissingOf(*entry, device, now)) return wanted;
+  }
+  return MissingBaseline(device, entry != nullptr, now);
+}
+
+std::optional<Wanted> RolloutRunner::MissingRevert(const Device& device) {
+  const SlotSummary* slot = device.ActiveSlot();
+  if (slot == nullptr || slot->rollout.empty()) return std::nullopt;
+  const RolloutEntry* entry = parts_.log.Find(slot->rollout);
+  if (entry == nullptr) return std::nullopt;
+  const auto& order = entry->rollout.order;
+  if (std::none_of(order.begin(), order.end(),
+                   [&](const OrderEntry& e) { return RollsBack(e, *slot, device.hardware()); })) {
+    return std::nullopt;
+  }
+  const bool told = device.directive &&
+                    device.directive->value.action == DirectiveAction::kRevert &&
+                    device.directive->value.rollout == slot->rollout;
+  if (told) return std::nullopt;
+  return WantedRevert{.rollout = slot->rollout, .stage = slot->stage, .manifest = slot->manifest};
+}
+
+std::optional<Wanted> RolloutRunner::MissingOf(const RolloutEntry& entry, const Device& device,
+                                               WallMs now) const {
+  const Rollout& rollout = entry.rollout;
+  const Member& member = rollout.members.at(device.id);
+  if (rollout.status != RolloutStatus::kRunning) return std::nullopt;
+  if (member.stage != kNoStage) {
+    const bool lacks = IsInstalling(member.state) && !Serves(device, rollout.id, member.state, now);
+    if (!lacks || rollout.excluded_hardware.contains(member.hardware)) return std::nullopt;
+    return WantedInstall{TermsOf(rollout, member.stage)};
+  }
+  if (!member.control) return std::nullopt;
+  const std::int32_t stage = CurrentStage(rollout);
+  const bool told = device.directive && device.directive->value.action == DirectiveAction::kHold &&
+                    device.directive->value.rollout == rollout.id &&
+                    device.directive->value.stage == stage;
+  if (told) return std::nullopt;
+  return WantedHold{TermsOf(rollout, stage)};
+}
+
+std::optional<Wanted> RolloutRunner::MissingBaseline(const Device& device, bool covered,
+                                                     WallMs now) {
+  const RolloutEntry* baseline = parts_.log.Baseline(device.model());
+  if (baseline == nullptr || !device.hello) return std::nullopt;
+  const Rollout& rollout = baseline->rollout;
+  const auto artifact = parts_.offers.FindArtifact(rollout.spec.model_version, device.hardware());
+  if (!artifact || (*artifact)->manifest.artifact_sha256 == device.active_artifact)
+    return std::nullopt;
+  const bool serves = !device.active_artifact.IsZero();
+  if (covered && serves) return std::nullopt;
+  // A holdback keeps what it has.
+  const auto member = rollout.members.find(device.id);
+  if (serves && member != rollout.members.end() && member->second.stage == kNoStage)
+    return std::nullopt;
+  // What runs and is as new stays: an aborted rollout, for one, leaves its devices as they are.
+  if (serves) {
+    const std::string& running = parts_.offers.ReleaseNameOf(device.active_artifact);
+    const auto held = parts_.offers.FindRelease(running);
+    const auto wanted = parts_.offers.FindRelease(rollout.spec.model_version);
+    if (held && wanted && (*held)->release_seq >= (*wanted)->release_seq) return std::nullopt;
+  }
+  const auto& bad = device.hello->bad_artifacts;
+  if (std::find(bad.begin(), bad.end(), (*artifact)->manifest.artifact_sha256) != bad.end())
+    return std::nullopt;
+  if (device.directive && device.directive->value.manifest == (*artifact)->manifest_sha256 &&
+      device.directive->value.action == DirectiveAction::kInstall) {
+    const bool on_its_way = !device.directive->finished &&
+                            device.directive->value.expires_ms > now.ms &&
+                            Offers::Fits(device.directive->value, device.active_artifact);
+    const bool failed = device.directive->finished && device.report &&
+                        device.report->directive == device.directive->value.number &&
+                        device.report->state != ReportState::kConfirmed;
+    if (on_its_way || failed) return std::nullopt;
+  }
+  return WantedInstall{BaselineTerms(rollout)};
+}
+
+// ---- reading ----
+
+const LookSummary* RolloutRunner::LastLook(const std::string& rollout) const {
+  const auto found = looks_.find(rollout);
+  return found == looks_.end() ? nullptr : &found->second;
+}
+
+std::uint32_t RolloutRunner::TelemetryIntervalS(const std::string& device,
+                                                std::uint32_t otherwise_s) const {
+  const RolloutEntry* entry = std::as_const(parts_.log).Covering(device);
+  if (entry == nullptr) return otherwise_s;
+  return static_cast<std::uint32_t>(entry->rollout.spec.TelemetryIntervalMs() / limits::kSecond);
+}
+
+std::int64_t RolloutRunner::BaselineMs(const std::string& device) const {
+  const RolloutEntry* entry = std::as_const(parts_.log).Covering(device);
+  return entry == nullptr ? RolloutSpec().baseline_ms : entry->rollout.spec.baseline_ms;
+}
+
+void RolloutRunner::NoteUndeliverable(const Undeliverable& undeliverable, Turn& turn) {
+  RolloutEntry* entry = parts_.log.FindMutable(undeliverable.rollout);
+  if (entry == nullptr ||
+      !undeliverable_.insert({undeliverable.rollout, undeliverable.error.code}).second)
+    return;
+  parts_.log.AddNote(*entry,
+                     {.type = "undeliverable",
+                      .by = "engine",
+                      .via = "engine",
+                      .ok = false,
+                      .code = std::string(CodeName(undeliverable.error.code)),
+                      .why = undeliverable.device + ": " + undeliverable.error.text},
+                     turn);
+}
+
+}  // namespace sluice

@@ -1,0 +1,95 @@
+// Carries out what the rollouts decide, and tells them what the fleet does.
+//
+// Every event goes through the log (RolloutLog::Apply); its effects become Directives that are
+// wanted, permits in answers, the Order, telemetry windows and looks, all inside the same turn.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "rollout_engine/engine/chunk_server.h"
+#include "rollout_engine/engine/conversation.h"
+#include "rollout_engine/engine/dispatch.h"
+#include "rollout_engine/engine/look_record.h"
+#include "rollout_engine/engine/rollout_log.h"
+#include "rollout_engine/engine/telemetry_book.h"
+
+namespace sluice {
+
+class RolloutRunner {
+ public:
+  /// What it works on; all of it outlives the runner.
+  struct Parts {
+    RolloutLog& log;
+    DeviceDirectory& devices;
+    TelemetryBook& telemetry;
+    Offers& offers;
+    Dispatch& dispatch;
+    Conversation& conversation;
+    Director& director;
+    ChunkServer& chunks;
+  };
+  explicit RolloutRunner(const Parts& parts) : parts_(parts) {}
+
+  /// Last looks from the store; then everything that the rollouts still want of the devices.
+  Status Resume(const Store& store, Turn& turn);
+
+  /// One event and all its effects. On error nothing changed.
+  Status Apply(RolloutEntry& entry, EventBody body, Turn& turn);
+  /// Everything that Started needs. E_NO_SUCH_VERSION, E_ROLLOUT_ACTIVE.
+  [[nodiscard]] Result<Started> PlanStart(const RolloutEntry& entry);
+  /// Devices that the file selects, whether or not another rollout has them.
+  [[nodiscard]] bool Selects(const RolloutSpec& spec, const Release& release,
+                             const Device& device) const;
+
+  void OnHello(const Device& device, Turn& turn);
+  void OnReport(const Device& device, Turn& turn);
+  /// It is in no arm and counted nowhere any more.
+  void OnQuarantine(const Device& device, Turn& turn);
+  void FireTimers(Turn& turn);
+  /// Stops everything that runs, with this reason.
+  void PauseAll(const std::string& reason, Turn& turn);
+
+  [[nodiscard]] const LookSummary* LastLook(const std::string& rollout) const;
+  [[nodiscard]] std::uint32_t TelemetryIntervalS(const std::string& device,
+                                                 std::uint32_t otherwise_s) const;
+  [[nodiscard]] std::int64_t BaselineMs(const std::string& device) const;
+  /// Rollouts that changed since the last call, for the views.
+  std::set<std::string> TakeChanged() { return std::exchange(changed_, {}); }
+  /// Installs that nobody can deliver, so that an operator hears of each kind once.
+  void NoteUndeliverable(const Undeliverable& undeliverable, Turn& turn);
+
+ private:
+  void CarryOut(RolloutEntry& entry, const Offer& effect, Turn& turn);
+  void CarryOut(RolloutEntry& entry, const HoldDevice& effect, Turn& turn);
+  void CarryOut(RolloutEntry& entry, const GrantPermit& effect, Turn& turn);
+  void CarryOut(RolloutEntry& entry, const OrderChanged& effect, Turn& turn);
+  void CarryOut(RolloutEntry& entry, const RevertDevice& effect, Turn& turn);
+  void CarryOut(RolloutEntry& entry, const RunLook& effect, Turn& turn);
+  void CarryOut(RolloutEntry& entry, const OpenWindow& effect, Turn& turn);
+  void CarryOut(RolloutEntry& entry, const NotifyOperator& effect, Turn& turn);
+  void CarryOut(RolloutEntry&, const ArmTimer&, Turn&) {}  // the rollout itself remembers it
+
+  void PublishOrder(Turn& turn);
+  void BlockWithdrawnPayloads();
+  [[nodiscard]] Digest ManifestFor(const Rollout& rollout, const std::string& hardware);
+  [[nodiscard]] FleetDevice FleetDeviceOf(const Rollout& rollout, const Device& device) const;
+  void Join(const Device& device, Turn& turn);
+  void AskForPermit(const Device& device, Turn& turn);
+  /// What the device should have been told and was not.
+  [[nodiscard]] std::optional<Wanted> Missing(const Device& device, WallMs now);
+  [[nodiscard]] std::optional<Wanted> MissingRevert(const Device& device);
+  [[nodiscard]] std::optional<Wanted> MissingOf(const RolloutEntry& entry, const Device& device,
+                                                WallMs now) const;
+  [[nodiscard]] std::optional<Wanted> MissingBaseline(const Device& device, bool covered,
+                                                      WallMs now);
+
+  Parts parts_;
+  std::map<std::string, LookSummary> looks_;  // the newest, by rollout
+  std::set<std::string> changed_;
+  std::set<std::pair<std::string, ErrorCode>> undeliverable_;  // rollout and code, told already
+};
+
+}  // namespace sluice

@@ -1,0 +1,41 @@
+// The fleet's telemetry totals, and their copy in the store.
+//
+// A copy may be a few seconds old after a crash: counters are cumulative, so the next report of
+// each device makes up for it. What a rollout counts in (the windows) is written in the batch of
+// the event that opened it.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "rollout_engine/core/look.h"
+#include "rollout_engine/engine/turn.h"
+
+namespace sluice {
+
+class TelemetryBook {
+ public:
+  Status Load(const Store& store);
+
+  /// See AcceptTelemetry.
+  Result<bool> Accept(const std::string& device, const Telemetry& telemetry,
+                      std::int64_t baseline_ms, BootMs now);
+  /// Any message counts against silence.
+  void Hear(const std::string& device, BootMs now);
+
+  [[nodiscard]] FleetTelemetry& fleet() { return fleet_; }
+  [[nodiscard]] const FleetTelemetry& fleet() const { return fleet_; }
+  [[nodiscard]] BootMs LastHeard(const std::string& device) const;
+  /// These totals changed by something that must not be lost.
+  void NoteChanged(const std::string& device) { changed_.insert(device); }
+  /// Puts what changed since the last save into the batch.
+  void Save(Turn& turn);
+  [[nodiscard]] bool has_changes() const { return !changed_.empty(); }
+
+ private:
+  FleetTelemetry fleet_;
+  std::set<std::string> changed_;
+};
+
+}  // namespace sluice
