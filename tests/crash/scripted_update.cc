@@ -34,6 +34,27 @@ Result<Digest> HashOf(const SlotStore& store, SlotId slot) {
   return opened.sha256;
 }
 
+Status NoteRecord(const SlotStore& store, Promises& promises) {
+  SLUICE_TRY(Require(store.record().gen >= promises.record.gen, "I4: gen went back"));
+  promises.record = store.record();
+  promises.attempted.reset();
+  return {};
+}
+
+Status Persist(SlotStore& store, Promises& promises, StateRecord record) {
+  promises.attempted = record;
+  SLUICE_TRY(store.WriteRecord(std::move(record)));
+  return NoteRecord(store, promises);
+}
+
+/// What every start of an agent does first: from then on the record that it found is durable.
+Status CountBoot(SlotStore& store, Promises& promises) {
+  promises.record = store.record();
+  StateRecord record = store.record();
+  record.boot += 1;
+  return Persist(store, promises, std::move(record));
+}
+
 /// A slot that may be loaded: what is in it must be what the record says.
 bool MayBeLoaded(const SlotRecord& slot) {
   return slot.state == SlotState::kReady || slot.state == SlotState::kGood;
@@ -51,24 +72,17 @@ Status CheckSlot(const SlotStore& store, SlotId id) {
 
 }  // namespace
 
-/// One update, one step at a time. Every method leaves a state from which Take() goes on.
-class ScriptedUpdate::Step {
+/// One update, one step at a time: whatever a step leaves behind, the record says which one is
+/// next.
+class ScriptedUpdate::Update {
  public:
-  Step(SlotStore& store, Promises& promises, std::uint64_t seq, const Target& target)
+  Update(SlotStore& store, Promises& promises, std::uint64_t seq, const Target& target)
       : store_(store), promises_(promises), seq_(seq), target_(target), model_(target.model) {}
-
-  /// What every start of an agent does first: from then on the record that it found is durable.
-  Status CountBoot() {
-    promises_.record = store_.record();
-    StateRecord record = store_.record();
-    record.boot += 1;
-    return Persist(std::move(record));
-  }
 
   Status Run() {
     if (store_.record().directive.seq > seq_) return {};
     if (store_.record().directive.seq < seq_) SLUICE_TRY(TakeDirective());
-    while (!IsSettled()) SLUICE_TRY(Take());
+    while (!IsSettled()) SLUICE_TRY(TakeStep());
     if (target_.healthy) {
       const SlotRecord& slot = store_.record().slots[*store_.record().active];
       SLUICE_TRY(store_.StampConfirmed(*store_.record().active, slot.manifest, slot.artifact));
@@ -89,7 +103,7 @@ class ScriptedUpdate::Step {
   }
   [[nodiscard]] SlotId Standby() const { return static_cast<SlotId>(1 - *store_.record().active); }
 
-  Status Take() {
+  Status TakeStep() {
     const StateRecord& record = store_.record();
     if (record.phase == Phase::kTrial) return target_.healthy ? Confirm() : Revert();
     const SlotRecord& slot = record.slots[Standby()];
@@ -100,15 +114,7 @@ class ScriptedUpdate::Step {
   }
 
   Status Persist(StateRecord record) {
-    promises_.attempted = record;
-    SLUICE_TRY(store_.WriteRecord(std::move(record)));
-    return NoteRecord();
-  }
-  Status NoteRecord() {
-    SLUICE_TRY(Require(store_.record().gen >= promises_.record.gen, "I4: gen went back"));
-    promises_.record = store_.record();
-    promises_.attempted.reset();
-    return {};
+    return crash::Persist(store_, promises_, std::move(record));
   }
 
   Status TakeDirective() {
@@ -143,7 +149,7 @@ class ScriptedUpdate::Step {
     SLUICE_ASSIGN(device::SlotProgress progress,
                   store_.ReserveSlot(standby, model_.artifact.size(), model_.head_digest,
                                      SlotModel::kBlockBytes));
-    SLUICE_TRY(NoteRecord());
+    SLUICE_TRY(NoteRecord(store_, promises_));
     SLUICE_TRY(Require(progress.blocks_done >= promises_.blocks_done,
                        "resume: a block that was written durably is done again"));
     SLUICE_TRY(CheckPart(standby, progress.blocks_done));
@@ -239,9 +245,9 @@ ScriptedUpdate::ScriptedUpdate() : first_(test_support::MakeSlotModel(1)) {
 }
 
 Status ScriptedUpdate::Run(SlotStore& store, Promises& promises) const {
-  SLUICE_TRY(Step(store, promises, 0, targets_[0]).CountBoot());
+  SLUICE_TRY(CountBoot(store, promises));
   for (std::size_t i = 0; i < targets_.size(); ++i) {
-    SLUICE_TRY(Step(store, promises, i + 1, targets_[i]).Run());
+    SLUICE_TRY(Update(store, promises, i + 1, targets_[i]).Run());
   }
   return {};
 }

@@ -40,7 +40,7 @@ class ScriptedUpdate {
     test_support::SlotModel model;
     bool healthy = false;
   };
-  class Step;
+  class Update;
 
   test_support::SlotModel first_;
   std::vector<Target> targets_;
