@@ -1,0 +1,49 @@
+// The person of a simulated fleet: publishes two releases, rolls one out after the other, gives up
+// on what only holds.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+
+#include "rollout_engine/engine/engine.h"
+
+namespace sluice::sim {
+
+class Operator {
+ public:
+  struct Releases {
+    std::array<Publication, 2> publications;
+  };
+  explicit Operator(Releases releases) : releases_(std::move(releases)) {}
+
+  /// Does the next thing that it is time for. What was asked is asked again, under the same id,
+  /// until it is committed.
+  void Act(Engine& engine, std::int64_t now_ms);
+  void OnCommitted();
+  void OnEngineLost() { asked_ = false; }
+
+  /// Both rollouts are over.
+  [[nodiscard]] bool is_done() const { return done_; }
+  [[nodiscard]] static RolloutStatus StatusOf(const Engine& engine, std::size_t rollout);
+  [[nodiscard]] static std::string WhyOf(const Engine& engine, std::size_t rollout);
+  /// One line that changes when something happened.
+  [[nodiscard]] static std::string Story(const Engine& engine);
+
+ private:
+  enum class Plan : std::uint8_t { kPublish, kCreate, kStart, kWatch };
+
+  void Ask(Engine& engine, const std::string& op, const std::string& argument = {});
+  void Watch(Engine& engine, std::int64_t now_ms);
+
+  Releases releases_;
+  std::size_t rollout_ = 0;
+  Plan plan_ = Plan::kPublish;
+  bool asked_ = false;  // and not committed yet
+  int operations_ = 0;  // committed
+  int resumed_ = 0;
+  std::int64_t stuck_since_ms_ = -1;
+  bool done_ = false;
+};
+
+}  // namespace sluice::sim
