@@ -6,25 +6,27 @@
 
 namespace sluice::limits {
 
+inline constexpr std::size_t kKiB = 1'024;
+
 // MQTT and topics (docs/protocol.md, section 1; schemas/topics.md)
 inline constexpr std::size_t kMqttPayloadMax = 65'536;
 inline constexpr std::size_t kTopicLevelMax = 64;
-inline constexpr std::size_t kIdMax =
-    64;  // registry ids: [A-Za-z0-9._-]{1,64}, not starting with '.'
+// Registry ids: [A-Za-z0-9._-]{1,64}, not starting with '.'.
+inline constexpr std::size_t kIdMax = 64;
 inline constexpr int kPartitions = 64;
 
 // Sizes per message, applied before anything is parsed
-inline constexpr std::size_t kRootBytesMax = 16 * 1024;
-inline constexpr std::size_t kManifestBytesMax = 64 * 1024;
-inline constexpr std::size_t kRevocationsBytesMax = 64 * 1024;
-inline constexpr std::size_t kOrderBytesMax = 16 * 1024;
-inline constexpr std::size_t kDirectiveBytesMax = 4 * 1024;
-inline constexpr std::size_t kFreshnessBytesMax = 1024;
-inline constexpr std::size_t kAnswerBytesMax = 1024;
-inline constexpr std::size_t kHelloBytesMax = 4 * 1024;
-inline constexpr std::size_t kReportBytesMax = 4 * 1024;
-inline constexpr std::size_t kTelemetryBytesMax = 2 * 1024;
-inline constexpr std::size_t kFetchBytesMax = 8 * 1024;
+inline constexpr std::size_t kRootBytesMax = 16 * kKiB;
+inline constexpr std::size_t kManifestBytesMax = 64 * kKiB;
+inline constexpr std::size_t kRevocationsBytesMax = 64 * kKiB;
+inline constexpr std::size_t kOrderBytesMax = 16 * kKiB;
+inline constexpr std::size_t kDirectiveBytesMax = 4 * kKiB;
+inline constexpr std::size_t kFreshnessBytesMax = kKiB;
+inline constexpr std::size_t kAnswerBytesMax = kKiB;
+inline constexpr std::size_t kHelloBytesMax = 4 * kKiB;
+inline constexpr std::size_t kReportBytesMax = 4 * kKiB;
+inline constexpr std::size_t kTelemetryBytesMax = 2 * kKiB;
+inline constexpr std::size_t kFetchBytesMax = 8 * kKiB;
 
 // Envelope and FlatBuffers
 inline constexpr std::size_t kSignaturesMax = 8;
@@ -57,8 +59,8 @@ inline constexpr std::uint64_t kValidationSetBytesMax = std::uint64_t{64} << 20;
 inline constexpr std::uint32_t kChunkBytesDefault = 16'320;
 inline constexpr std::uint32_t kChunkBytesMin = 1'024;
 inline constexpr std::uint32_t kChunkBytesMax = 65'280;
-inline constexpr std::uint32_t kWindowBytesStart = 64 * 1024;
-inline constexpr std::uint32_t kWindowBytesMax = 512 * 1024;
+inline constexpr std::uint32_t kWindowBytesStart = 64 * kKiB;
+inline constexpr std::uint32_t kWindowBytesMax = 512 * kKiB;
 
 // Time
 inline constexpr std::int64_t kSecond = 1'000;  // ms
@@ -67,8 +69,8 @@ inline constexpr std::int64_t kHour = 60 * kMinute;
 inline constexpr std::int64_t kDay = 24 * kHour;
 inline constexpr std::int64_t kFreshnessInterval = 6 * kHour;
 inline constexpr std::int64_t kFreshnessLife = 24 * kHour;
-inline constexpr std::int64_t kInstallStaleMax =
-    72 * kHour;  // no new install this long after the last good Freshness
+// No new install this long after the last good Freshness.
+inline constexpr std::int64_t kInstallStaleMax = 72 * kHour;
 inline constexpr std::int64_t kPermitLife = 120 * kSecond;
 inline constexpr std::int64_t kActivatingAckMax = 30 * kSecond;
 inline constexpr std::int64_t kAnswerWait = 30 * kSecond;

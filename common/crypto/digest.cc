@@ -13,7 +13,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t kReadSize = 64 * 1024;
+constexpr std::size_t kReadSize = 64 * limits::kKiB;
 // wolfCrypt counts in 32 bits.
 constexpr std::size_t kUpdateMax = std::size_t{1} << 30;
 
