@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "common/contract/codec.h"
+#include "common/contract/topics.h"
 #include "rollout_engine/registry/file_io.h"
 #include "rollout_engine/registry/release_json.h"
 #include "rollout_engine/registry/release_objects.h"
@@ -74,6 +75,7 @@ Result<ReleaseArtifact> LoadManifest(const std::string& folder, std::size_t inde
 }  // namespace
 
 Result<Bundle> Bundle::Create(const std::string& folder, const ReleaseDraft& draft) {
+  SLUICE_TRY(CheckRegistryId("release", draft.name));
   std::error_code error;
   if (fs::exists(folder, error) && !fs::is_empty(folder, error)) {
     return Fail(ErrorCode::kConflict, folder + " is there and not empty; name a new folder");
@@ -158,19 +160,6 @@ Status Bundle::Sign(const SigningKey& key) {
     artifact.envelope = std::move(envelope);
   }
   release_.state = ReleaseState::kSigned;
-  return {};
-}
-
-Status Bundle::Verify(const Trust* trust) const {
-  for (const ReleaseArtifact& artifact : release_.artifacts) {
-    SLUICE_TRY(CheckObjects(objects_, artifact.manifest));
-    if (trust == nullptr) continue;
-    if (artifact.envelope.empty()) {
-      return Fail(ErrorCode::kNotSigned, "the manifest for " + artifact.manifest.hardware.front() +
-                                             " has no signature; run 'sluice release sign'");
-    }
-    SLUICE_TRY(trust->Open<ReleaseManifest>(artifact.envelope));
-  }
   return {};
 }
 

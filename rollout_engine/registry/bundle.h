@@ -54,9 +54,6 @@ class Bundle {
 
   /// Adds this key's signature to every manifest. E_SIG_DUPLICATE_KEY when it has signed before.
   Status Sign(const SigningKey& key);
-  /// The objects are there and as the manifests say; with `trust`, the signatures meet its release
-  /// role.
-  [[nodiscard]] Status Verify(const Trust* trust) const;
 
   [[nodiscard]] const Release& release() const { return release_; }
   [[nodiscard]] const ObjectStore& objects() const { return objects_; }

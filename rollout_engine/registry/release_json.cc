@@ -5,9 +5,10 @@
 namespace sluice {
 namespace {
 
-using nlohmann::json;
+using json = nlohmann::ordered_json;
 
 constexpr int kStoredVersion = 1;
+constexpr std::string_view kApiVersion = "v1";
 
 std::string Dump(const json& value) {
   return value.dump(-1, ' ', false, json::error_handler_t::replace);
@@ -59,7 +60,18 @@ Error Corrupt(const std::string& what) {
 
 }  // namespace
 
-std::string ReleaseToJson(const Release& release) { return Dump(ReleaseView(release)); }
+std::string ReleaseToJson(const Release& release) {
+  json answer = ReleaseView(release);
+  answer["api_version"] = kApiVersion;
+  return Dump(answer);
+}
+
+std::string ReleasesToJson(std::span<const Release> releases, std::string_view next_cursor) {
+  json answer = {{"api_version", kApiVersion}, {"items", json::array()}};
+  for (const Release& release : releases) answer["items"].push_back(ReleaseView(release));
+  if (!next_cursor.empty()) answer["next_cursor"] = next_cursor;
+  return Dump(answer);
+}
 
 std::string ReleaseToStoredJson(const Release& release) {
   json stored = ReleaseView(release);

@@ -2,6 +2,7 @@
 // release/<name>.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,10 +11,12 @@
 
 namespace sluice {
 
-/// One object, no line breaks.
+/// An answer: one object, no line breaks, with `api_version`.
 std::string ReleaseToJson(const Release& release);
+/// "ReleaseList"; `next_cursor` is left out when empty.
+std::string ReleasesToJson(std::span<const Release> releases, std::string_view next_cursor = {});
 
-/// The same object with `v`, the version of the stored form. What the manifests say is repeated for
+/// The object with `v`, the version of the stored form. What the manifests say is repeated for
 /// whoever reads a dump; the manifests themselves are objects and stay the truth.
 std::string ReleaseToStoredJson(const Release& release);
 

@@ -51,4 +51,16 @@ Result<Bytes> CheckObjects(const ObjectStore& objects, const ReleaseManifest& ma
   return hashes;
 }
 
+Status VerifyRelease(const Release& release, const ObjectStore& objects, const Trust& trust) {
+  for (const ReleaseArtifact& artifact : release.artifacts) {
+    if (artifact.envelope.empty()) {
+      return Fail(ErrorCode::kNotSigned, "the manifest for " + artifact.manifest.hardware.front() +
+                                             " has no signature; run 'sluice release sign'");
+    }
+    SLUICE_TRY(trust.Open<ReleaseManifest>(artifact.envelope));
+    SLUICE_TRY(CheckObjects(objects, artifact.manifest));
+  }
+  return {};
+}
+
 }  // namespace sluice

@@ -1,0 +1,45 @@
+#include <CLI/CLI.hpp>
+
+#include "rollout_engine/cli/commands.h"
+#include "rollout_engine/cli/engine_client.h"
+#include "rollout_engine/cli/json_text.h"
+#include "rollout_engine/cli/table.h"
+
+namespace sluice {
+namespace {
+
+std::string YesNo(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_boolean() && found->get<bool>() ? "yes" : "no";
+}
+
+Status ShowStatus(Session& session) {
+  SLUICE_ASSIGN(const std::string engine, EngineClient(session.socket_path).Get("/v1/engine"));
+  if (session.WantsDocument()) {
+    return PrintDocument(session, engine);
+  }
+  SLUICE_ASSIGN(const Json json, ParseJson(engine));
+  if (session.output == OutputFormat::kName) {
+    session.out << Printable(TextAt(json, "id")) << "\n";
+    return {};
+  }
+  Table table({"ID", "FLEET", "VERSION", "EPOCH", "BROKER", "STORE", "DEVICES", "ONLINE"});
+  table.Add({TextAt(json, "id"), TextAt(json, "fleet"), TextAt(json, "version"),
+             std::to_string(IntegerAt(json, "epoch")), YesNo(json, "broker_connected"),
+             TextAt(json, "store"), std::to_string(IntegerAt(json, "devices")),
+             std::to_string(IntegerAt(json, "online"))});
+  session.out << table.Render();
+  return {};
+}
+
+}  // namespace
+
+void AddEngineCommands(CLI::App& app, Session& session) {
+  CLI::App* noun = app.add_subcommand("engine", "the engine itself");
+  noun->require_subcommand(1);
+  CLI::App* status = noun->add_subcommand("status", "version, broker, store, devices");
+  AddOutputOption(*status, session);
+  status->callback([&session] { session.Finish(ShowStatus(session)); });
+}
+
+}  // namespace sluice

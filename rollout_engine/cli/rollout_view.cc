@@ -1,0 +1,216 @@
+#include "rollout_engine/cli/rollout_view.h"
+
+#include <cmath>
+
+#include "rollout_engine/cli/json_text.h"
+#include "rollout_engine/cli/table.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kBarWidth = 19;
+constexpr std::int64_t kMillisPerSecond = 1'000;
+
+std::string StageOf(const Json& rollout) {
+  const std::string stage = TextAt(rollout, "stage");
+  if (stage.empty()) return "";
+  return stage + " (" + std::to_string(IntegerAt(rollout, "stage_no")) + "/" +
+         std::to_string(IntegerAt(rollout, "stages")) + ")";
+}
+
+std::string CountOf(const Json& rollout, const char* key) {
+  return std::to_string(IntegerAt(rollout, key));
+}
+
+Table RolloutHeader(bool wide) {
+  std::vector<std::string> header = {"NAME",      "MODEL",  "RELEASE",  "STATUS",  "STAGE", "DONE",
+                                     "CONFIRMED", "FAILED", "REVERTED", "VERDICT", "AGE"};
+  if (wide) header.insert(header.end(), {"OFFERED", "TRIAL", "LOST", "DEFERRED", "REV"});
+  return Table(std::move(header));
+}
+
+void AddRollout(Table& table, const Json& rollout, std::int64_t now_ms, bool wide) {
+  const std::int64_t created_ms = IntegerAt(rollout, "created");
+  std::vector<std::string> cells = {
+      TextAt(rollout, "rid"),
+      TextAt(rollout, "model"),
+      TextAt(rollout, "release"),
+      TextAt(rollout, "status"),
+      StageOf(rollout),
+      CountOf(rollout, "confirmed") + "/" + CountOf(rollout, "targeted"),
+      CountOf(rollout, "confirmed"),
+      CountOf(rollout, "failed"),
+      CountOf(rollout, "reverted"),
+      TextAt(rollout, "verdict"),
+      created_ms == 0
+          ? "-"
+          : DurationText(std::max<std::int64_t>(0, now_ms - created_ms) / kMillisPerSecond)};
+  if (wide) {
+    for (const char* key : {"offered", "trial", "lost", "deferred", "rev"})
+      cells.push_back(CountOf(rollout, key));
+  }
+  table.Add(std::move(cells));
+}
+
+/// "0.0006<=0.001", the relation as observed.
+std::string Against(const Json& ab, const char* observed_key, const char* limit_key) {
+  const double observed = NumberAt(ab, observed_key, NAN);
+  const double limit = NumberAt(ab, limit_key, NAN);
+  if (std::isnan(observed)) return "";
+  if (std::isnan(limit)) return NumberText(observed);
+  return NumberText(observed) + (observed <= limit ? "<=" : ">") + NumberText(limit);
+}
+
+std::string StageTable(const Json& rollout) {
+  static const Json kNone = Json::object();
+  const auto found = rollout.find("ab");
+  const Json& ab = found != rollout.end() && found->is_object() ? *found : kNone;
+  Table table(
+      {"STAGE", "DEVICES", "PROGRESS", "STATUS", "SOAK LEFT", "ACC DROP", "ERR RATE", "P99 MS"});
+  for (const Json& stage : ItemsAt(rollout, "stage_list")) {
+    const std::string name = TextAt(stage, "name");
+    const auto devices = IntegerAt(stage, "devices");
+    const double done = NumberAt(stage, "done_percent") / 100;
+    const auto done_devices =
+        static_cast<std::int64_t>(std::llround(done * static_cast<double>(devices)));
+    const Json& look = TextAt(ab, "stage") == name ? ab : kNone;
+    table.Add({name + " " + NumberText(NumberAt(stage, "target_percent")) + "%",
+               std::to_string(done_devices) + "/" + std::to_string(devices),
+               BarText(done, kBarWidth), TextAt(stage, "status"),
+               DurationText(IntegerAt(stage, "soak_left_s", -1)),
+               Against(look, "accuracy_drop_test", "accuracy_drop_limit"),
+               Against(look, "error_rate_test", "error_rate_limit"),
+               Against(look, "latency_p99_ms_test", "latency_p99_ms_limit")});
+  }
+  return table.Render();
+}
+
+/// The counts that somebody may have to look after, and the sentence behind the status.
+std::string Attention(const Json& rollout) {
+  std::string counts;
+  for (const char* key : {"failed", "reverted", "lost", "deferred"}) {
+    if (const auto count = IntegerAt(rollout, key); count > 0) {
+      counts += (counts.empty() ? "! " : ", ") + std::to_string(count) + " " + key;
+    }
+  }
+  std::string text = counts.empty() ? "" : counts + "\n";
+  if (const std::string why = TextAt(rollout, "why"); !why.empty())
+    text += "! " + Printable(why) + "\n";
+  return text;
+}
+
+}  // namespace
+
+Result<std::string> RolloutTable(std::string_view list_json, std::int64_t now_ms, bool wide) {
+  SLUICE_ASSIGN(const Json list, ParseJson(list_json));
+  Table table = RolloutHeader(wide);
+  for (const Json& rollout : ItemsAt(list, "items")) AddRollout(table, rollout, now_ms, wide);
+  return table.Render();
+}
+
+Result<std::string> RolloutScreen(std::string_view rollout_json, std::int64_t now_ms, bool wide) {
+  SLUICE_ASSIGN(const Json rollout, ParseJson(rollout_json));
+  Table table = RolloutHeader(wide);
+  AddRollout(table, rollout, now_ms, wide);
+  return table.Render() + StageTable(rollout) + Attention(rollout);
+}
+
+Result<std::string> RolloutLine(std::string_view rollout_json) {
+  SLUICE_ASSIGN(const Json rollout, ParseJson(rollout_json));
+  std::string line =
+      TextAt(rollout, "rid") + " " + TextAt(rollout, "release") + " " + TextAt(rollout, "status");
+  if (const std::string stage = StageOf(rollout); !stage.empty()) line += ", " + stage;
+  line += ", confirmed " + CountOf(rollout, "confirmed") + "/" + CountOf(rollout, "targeted");
+  for (const char* key : {"failed", "reverted", "lost"}) {
+    if (IntegerAt(rollout, key) > 0) line += ", " + std::string(key) + " " + CountOf(rollout, key);
+  }
+  if (const std::string why = TextAt(rollout, "why"); !why.empty()) line += ": " + why;
+  return Printable(line);
+}
+
+Result<std::string> ExplanationText(std::string_view explanation_json, std::int64_t now_ms) {
+  SLUICE_ASSIGN(const Json explanation, ParseJson(explanation_json));
+  std::string text = TextAt(explanation, "rid") + " is " + TextAt(explanation, "status");
+  if (const std::string stage = TextAt(explanation, "stage"); !stage.empty())
+    text += " at " + stage;
+  text += ", verdict " + TextAt(explanation, "verdict", "pending") + "\n";
+  if (const std::string why = TextAt(explanation, "why"); !why.empty())
+    text += Printable(why) + "\n";
+  if (const Json& criteria = ItemsAt(explanation, "criteria"); !criteria.empty()) {
+    Table table({"CRITERION", "SCOPE", "OBSERVED", "INTERVAL", "CONTROL", "LIMIT", "DEVICES", "N",
+                 "VERDICT"});
+    for (const Json& row : criteria) {
+      const auto number = [&row](const char* key) {
+        const double value = NumberAt(row, key, NAN);
+        return std::isnan(value) ? std::string() : NumberText(value);
+      };
+      table.Add({TextAt(row, "criterion"), TextAt(row, "scope"), number("observed"),
+                 row.contains("hi") ? "[" + number("lo") + ", " + number("hi") + "]" : "",
+                 number("control"), number("limit"), number("devices"), number("n"),
+                 TextAt(row, "verdict")});
+    }
+    text += table.Render();
+  }
+  for (const Json& missing : ItemsAt(explanation, "missing")) {
+    if (missing.is_string()) text += "waiting for: " + Printable(missing.get<std::string>()) + "\n";
+  }
+  if (const auto next_ms = IntegerAt(explanation, "next_check"); next_ms > 0) {
+    text += "next look in " +
+            DurationText(std::max<std::int64_t>(0, next_ms - now_ms) / kMillisPerSecond) + "\n";
+  }
+  return text;
+}
+
+Result<std::string> PlanText(std::string_view plan_json) {
+  SLUICE_ASSIGN(const Json plan, ParseJson(plan_json));
+  std::string text = TextAt(plan, "release") + " of " + TextAt(plan, "model") + " to " +
+                     CountOf(plan, "devices") + " devices, " + CountOf(plan, "without_base") +
+                     " of them without a base\n";
+  Table stages({"STAGE", "TARGET", "SOAK", "DEVICES", "HARDWARE"});
+  for (const Json& stage : ItemsAt(plan, "stages")) {
+    std::string hardware;
+    if (const auto found = stage.find("hardware"); found != stage.end() && found->is_object()) {
+      for (const auto& [name, devices] : found->items()) {
+        hardware += (hardware.empty() ? "" : " ") + name + ":" + devices.dump();
+      }
+    }
+    stages.Add({TextAt(stage, "name"), NumberText(NumberAt(stage, "target_percent")) + "%",
+                DurationText(IntegerAt(stage, "duration_s", -1)), CountOf(stage, "devices"),
+                hardware});
+  }
+  Table payloads({"HARDWARE", "FROM", "KIND", "DEVICES", "BYTES EACH"});
+  for (const Json& payload : ItemsAt(plan, "payloads")) {
+    payloads.Add({TextAt(payload, "hardware"), TextAt(payload, "base"), TextAt(payload, "kind"),
+                  CountOf(payload, "devices"),
+                  SizeText(static_cast<std::uint64_t>(IntegerAt(payload, "bytes")))});
+  }
+  text += stages.Render() + payloads.Render();
+  for (const Json& warning : ItemsAt(plan, "warnings")) {
+    if (warning.is_string()) text += "! " + Printable(warning.get<std::string>()) + "\n";
+  }
+  return text;
+}
+
+Result<std::string> EventTable(std::string_view list_json) {
+  SLUICE_ASSIGN(const Json list, ParseJson(list_json));
+  Table table({"TIME", "SEQ", "TYPE", "BY", "CODE", "WHY"});
+  for (const Json& event : ItemsAt(list, "items")) {
+    table.Add({TimeText(IntegerAt(event, "ts")), CountOf(event, "seq"), TextAt(event, "type"),
+               TextAt(event, "by"), TextAt(event, "code"), TextAt(event, "why")});
+  }
+  return table.Render();
+}
+
+Result<RolloutHealth> HealthOf(std::string_view rollout_json) {
+  SLUICE_ASSIGN(const Json rollout, ParseJson(rollout_json));
+  const std::string status = TextAt(rollout, "status");
+  if (status == "completed") return RolloutHealth{true, kExitOk};
+  if (status == "rolled_back" || status == "aborted") return RolloutHealth{true, kExitFailed};
+  if (status == "rolling_back") return RolloutHealth{false, kExitFailed};
+  if (status == "paused" || status == "holding" || status == "awaiting_approval") {
+    return RolloutHealth{false, kExitHeld};
+  }
+  return RolloutHealth{false, kExitOk};
+}
+
+}  // namespace sluice
