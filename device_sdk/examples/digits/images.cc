@@ -30,7 +30,9 @@ Result<std::string> Unzip(const std::string& path) {
   if (!file) return Fail(ErrorCode::kIo, path + ": cannot be opened");
   std::string text(kCsvBytesMax + 1, '\0');
   const int got = gzread(file.get(), text.data(), static_cast<unsigned>(text.size()));
-  if (got < 0) return Fail(ErrorCode::kIo, path + ": not a complete gzip file");
+  int state = Z_OK;
+  gzerror(file.get(), &state);  // a stream that ends too early is told here only
+  if (got < 0 || state < 0) return Fail(ErrorCode::kIo, path + ": not a complete gzip file");
   if (static_cast<std::size_t>(got) > kCsvBytesMax) {
     return Fail(ErrorCode::kTooBig, path + ": unpacks to more than 1 MiB");
   }

@@ -19,26 +19,20 @@ Status WriteFile(const std::filesystem::path& path, ByteView bytes) {
   return {};
 }
 
-std::string MetaYaml(const TrainedRelease& release, std::size_t number) {
+/// For `sluice release create --meta`. The metric "accuracy" is what the manifest expects of the
+/// validation set.
+std::string MetaYaml(const TrainedRelease& release) {
   return fmt::format(
       "# {}\n"
       "model: {}\n"
-      "release_seq: {}\n"
       "hardware: [edge-a, edge-b]\n"
-      "runtime_abi: {}\n"
       "format: {}\n"
-      "validation:\n"
-      "  set: {}\n"
-      "  accuracy_expected: {:.4f}\n"
-      "  accuracy_tolerance: 0.02\n"
-      "limits:\n"
-      "  error_rate_max: 0.01\n"
-      "  latency_p99_max_ms: 50\n"
-      "  accuracy_drop_max: 0.02\n"
-      "metrics:\n"
-      "  accuracy: {:.4f}\n",
-      release.note, kModelName, number, kRuntimeAbi, kModelFormat, kValidationFile,
-      release.expected_accuracy, release.expected_accuracy);
+      "runtime_abi: {}\n"
+      "metrics: {{accuracy: {:.4f}}}\n"
+      "validation: {{file: {}, accuracy_tolerance: 0.02}}\n"
+      "limits: {{error_rate_max: 0.01, latency_p99_max_ms: 50, accuracy_drop_max: 0.02}}\n",
+      release.note, kModelName, kModelFormat, kRuntimeAbi, release.expected_accuracy,
+      kValidationFile);
 }
 
 std::string MetricsJson(const TrainedRelease& release) {
@@ -57,12 +51,10 @@ Status WriteReleases(const std::filesystem::path& directory,
   std::filesystem::create_directories(directory, error);
   if (error) return Fail(ErrorCode::kIo, directory.string() + ": " + error.message());
   SLUICE_TRY(WriteFile(directory / kValidationFile, EncodeValidationSet(validate)));
-  for (std::size_t i = 0; i < releases.size(); ++i) {
-    const TrainedRelease& release = releases[i];
+  for (const TrainedRelease& release : releases) {
     const Bytes model = WriteSafetensors(ToTensors(release.mlp));
     SLUICE_TRY(WriteFile(directory / (release.name + ".safetensors"), model));
-    SLUICE_TRY(
-        WriteFile(directory / (release.name + ".meta.yaml"), AsBytes(MetaYaml(release, i + 1))));
+    SLUICE_TRY(WriteFile(directory / (release.name + ".meta.yaml"), AsBytes(MetaYaml(release))));
     SLUICE_TRY(
         WriteFile(directory / (release.name + ".metrics.json"), AsBytes(MetricsJson(release))));
   }
