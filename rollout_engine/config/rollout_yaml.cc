@@ -177,7 +177,7 @@ Status ReadActivation(const YamlNode& node, ActivationSpec& activation) {
 std::optional<std::uint16_t> ParseMinute(std::string_view text) {
   const auto digit = [&](std::size_t i) { return text[i] - '0'; };
   if (text.size() != 5 || text[2] != ':') return std::nullopt;
-  for (const std::size_t i : {0, 1, 3, 4}) {
+  for (const std::size_t i : {0U, 1U, 3U, 4U}) {
     if (digit(i) < 0 || digit(i) > 9) return std::nullopt;
   }
   const int hour = digit(0) * 10 + digit(1);

@@ -156,12 +156,12 @@ void RolloutStep::SetStatus(RolloutStatus status, const std::string& sentence) {
     rollout_.hold_cause = HoldCause::kNone;
     rollout_.calm_looks = 0;
   }
-  effects_.push_back(NotifyOperator{sentence});
+  Emit(NotifyOperator{sentence});
 }
 
 void RolloutStep::Arm(TimerKind kind, BootMs at) {
   TimerAt(kind) = at;
-  effects_.push_back(ArmTimer{kind, at});
+  Emit(ArmTimer{kind, at});
 }
 
 void RolloutStep::Hold(HoldCause cause, const std::string& sentence) {
@@ -198,7 +198,7 @@ void RolloutStep::ExcludeHardware(const std::vector<std::string>& hardware,
     if (rollout_.excluded_hardware.contains(member.hardware)) member.wants_permit = false;
   }
   rollout_.why = sentence;
-  effects_.push_back(NotifyOperator{sentence});
+  Emit(NotifyOperator{sentence});
   PublishOrder();
   Arm(TimerKind::kRevertDirectives, now_ + kRevertDirectiveDelayMs);
 }
@@ -207,12 +207,12 @@ void RolloutStep::FinishRollBackIfDone() {
   if (rollout_.status != RolloutStatus::kRollingBack || PendingReverts() > 0) return;
   rollout_.timers = {};
   rollout_.status = RolloutStatus::kRolledBack;  // `why` goes on saying because of what
-  effects_.push_back(NotifyOperator{"every device that ran the release has left it"});
+  Emit(NotifyOperator{"every device that ran the release has left it"});
 }
 
 void RolloutStep::FireRevertDirectives() {
   for (const auto& [device, member] : rollout_.members) {
-    if (IsActive(member.state) && MustRevert(member)) effects_.push_back(RevertDevice{device});
+    if (IsActive(member.state) && MustRevert(member)) Emit(RevertDevice{device});
   }
 }
 
@@ -263,7 +263,7 @@ void RolloutStep::PublishOrder() {
   }
   if (entries == rollout_.order) return;
   rollout_.order = entries;
-  effects_.push_back(OrderChanged{std::move(entries)});
+  Emit(OrderChanged{std::move(entries)});
 }
 
 // ---- reading a rollout ----

@@ -72,7 +72,7 @@ void RolloutStep::AssignStage(Member& member, std::int32_t stage) {
 
 void RolloutStep::OfferTo(const std::string& device, Member& member) {
   SetState(member, DeviceState::kOffered);
-  effects_.push_back(Offer{device, member.stage});
+  Emit(Offer{device, member.stage});
 }
 
 /// To everybody who is in and has none yet.
@@ -101,8 +101,7 @@ Status RolloutStep::On(const DeviceReported& event) {
     case ReportState::kDeferred:
       // Its active slot has changed since the offer; from what it reported last another one is
       // made.
-      if (event.code == Name(ErrorCode::kNoBase))
-        effects_.push_back(Offer{event.device, member.stage});
+      if (event.code == Name(ErrorCode::kNoBase)) Emit(Offer{event.device, member.stage});
       break;
     case ReportState::kReady:
       if (!was_active) SetState(member, DeviceState::kVerified);
@@ -140,7 +139,7 @@ void RolloutStep::Activate(const std::string& device, Member& member, DeviceStat
   member.wants_permit = false;
   if (!member.activated_at.has_value()) {
     member.activated_at = now_;
-    effects_.push_back(OpenWindow{OpenWindow::Kind::kDevice, device});
+    Emit(OpenWindow{OpenWindow::Kind::kDevice, device});
     if (!rollout_.runs.empty()) {
       ++run().installs_ended;
       if (!run().first_activation.has_value()) {
@@ -151,7 +150,7 @@ void RolloutStep::Activate(const std::string& device, Member& member, DeviceStat
     }
   }
   // It had its permit before the decision, or missed the Order.
-  if (MustRevert(member)) effects_.push_back(RevertDevice{device});
+  if (MustRevert(member)) Emit(RevertDevice{device});
 }
 
 /// The directive ended without the release being active.
@@ -192,7 +191,7 @@ Status RolloutStep::On(const PermitWanted& event) {
   const bool still_holds_one =
       member.permit_at.has_value() && now_ - *member.permit_at < limits::kPermitLife;
   if (still_holds_one && MayGrant()) {  // the answer was lost
-    effects_.push_back(GrantPermit{event.device});
+    Emit(GrantPermit{event.device});
     return {};
   }
   member.wants_permit = true;
@@ -226,7 +225,7 @@ void RolloutStep::Grant(const std::string& device, Member& member) {
   CountPermit(rollout_.ramp, device, now_);
   member.wants_permit = false;
   member.permit_at = now_;
-  effects_.push_back(GrantPermit{device});
+  Emit(GrantPermit{device});
 }
 
 /// As many permits as the ramp has, in the order of the cohort; the rest wait for its next wave.

@@ -68,11 +68,11 @@ void RolloutStep::EnterStage(std::int32_t stage) {
 
   TakeCohort(run());
   TakeControl(stage);
-  effects_.push_back(OpenWindow{OpenWindow::Kind::kStage, {}});
+  Emit(OpenWindow{OpenWindow::Kind::kStage, {}});
   if (!is_first && stage_spec().criteria.LatencyLimitUs() != former_limit_us) {
     // The same manifest under new terms: both arms count slow inferences by one limit.
     for (const auto& [device, member] : rollout_.members) {
-      if (IsActive(member.state)) effects_.push_back(Offer{device, member.stage});
+      if (IsActive(member.state)) Emit(Offer{device, member.stage});
     }
   }
   OfferPending();
@@ -128,7 +128,7 @@ void RolloutStep::TakeControl(std::int32_t stage) {
   if (rollout_.first_release) return;
   for (const std::string& device : ChooseControl(beyond)) {
     rollout_.members.at(device).control = true;
-    effects_.push_back(HoldDevice{device, stage});
+    Emit(HoldDevice{device, stage});
   }
 }
 
@@ -182,7 +182,7 @@ void RolloutStep::FireLook() {
     return;
   }
   ++run().looks;
-  effects_.push_back(RunLook{run().stage, run().looks});
+  Emit(RunLook{run().stage, run().looks});
 }
 
 Status RolloutStep::On(const LookJudged& look) {
@@ -293,7 +293,7 @@ void RolloutStep::TurnEpoch() {
   if (EpochOf(run().looks + 1, looks, epochs) == EpochOf(run().looks, looks, epochs)) return;
   std::erase_if(rollout_.judge.iref,
                 [](const auto& entry) { return entry.first.ends_with("/epoch"); });
-  effects_.push_back(OpenWindow{OpenWindow::Kind::kEpoch, {}});
+  Emit(OpenWindow{OpenWindow::Kind::kEpoch, {}});
 }
 
 void RolloutStep::StartSoakIfDue() {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "rollout_engine/core/rollout.h"
@@ -86,6 +87,10 @@ class RolloutStep {
 
   void SetStatus(RolloutStatus status, const std::string& sentence);
   void Arm(TimerKind kind, BootMs at);
+  template <class T>
+  void Emit(T effect) {
+    effects_.emplace_back(std::move(effect));
+  }
   void Disarm(TimerKind kind) { TimerAt(kind).reset(); }
   [[nodiscard]] std::optional<BootMs>& TimerAt(TimerKind kind) {
     return rollout_.timers[static_cast<std::size_t>(kind)];
