@@ -15,14 +15,12 @@ inline std::size_t PayloadOffset(std::size_t at) {
 /// `bytes` with the SHA-256 and the CRCs that its payload asks for.
 inline device::RecordBytes SealedRecord(device::RecordBytes bytes) {
   constexpr std::size_t kSectors = device::kRecordBytes / device::kSectorBytes;
-  Bytes payload;
-  for (std::size_t i = 0; i < kSectors; ++i) {
-    Append(payload, ByteView(bytes).subspan(i * device::kSectorBytes, device::kSectorPayloadBytes));
-  }
-  payload.resize(payload.size() - Digest::kSize);
-  const Digest digest = Sha256(payload);
+  constexpr std::size_t kHashedBytes = kSectors * device::kSectorPayloadBytes - Digest::kSize;
+  std::array<std::uint8_t, kHashedBytes> hashed{};
+  for (std::size_t at = 0; at < kHashedBytes; ++at) hashed[at] = bytes[PayloadOffset(at)];
+  const Digest digest = Sha256(hashed);
   for (std::size_t i = 0; i < Digest::kSize; ++i) {
-    bytes[PayloadOffset(payload.size() + i)] = digest.bytes[i];
+    bytes[PayloadOffset(kHashedBytes + i)] = digest.bytes[i];
   }
   for (std::size_t i = 0; i < kSectors; ++i) {
     device::SealSector(std::span<std::uint8_t, device::kSectorBytes>(
