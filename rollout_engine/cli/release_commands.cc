@@ -123,7 +123,7 @@ struct LocalRegistry {
 
 Result<LocalRegistry> OpenRegistry(const std::string& data) {
   LocalRegistry local;
-  SLUICE_ASSIGN(local.store, RocksdbStore::Open(data + "/db", RocksdbStore::Mode::kReadOnly));
+  SLUICE_ASSIGN(local.store, RocksdbStore::Open(data + "/store", RocksdbStore::Mode::kReadOnly));
   SLUICE_ASSIGN(ObjectStore objects, ObjectStore::OpenExisting(data));
   local.objects = std::make_unique<ObjectStore>(std::move(objects));
   local.registry = std::make_unique<Registry>(*local.store, *local.objects);

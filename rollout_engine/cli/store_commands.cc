@@ -14,7 +14,7 @@ struct StoreOptions {
 };
 
 Result<std::unique_ptr<RocksdbStore>> OpenStore(const StoreOptions& options) {
-  return RocksdbStore::Open(options.data + "/db", RocksdbStore::Mode::kReadOnly);
+  return RocksdbStore::Open(options.data + "/store", RocksdbStore::Mode::kReadOnly);
 }
 
 /// Values are text (JSON, numbers, names) or binary; hexadecimal after "0x" for the latter, so that

@@ -25,9 +25,9 @@ std::string ArtifactKey(const Digest& digest) {
   return store_key::Join(kArtifacts, {digest.Hex()});
 }
 
-/// Everything that makes a release what it is: two that differ only in signatures and validity are
-/// the same release.
-ReleaseManifest WithoutValidity(ReleaseManifest manifest) {
+/// Without what may change when the same release is signed again.
+ReleaseManifest WhatItIs(ReleaseManifest manifest) {
+  manifest.release_seq = 0;
   manifest.created_ms = 0;
   manifest.expires_ms = 0;
   return manifest;
@@ -104,7 +104,7 @@ Status Registry::CheckAgainstPublished(const Release& held, const Release& offer
   const auto immutable = [&held](const ReleaseArtifact& artifact) {
     return Fail(ErrorCode::kImmutable, held.name + " exists with sha256 " +
                                            artifact.manifest.artifact_sha256.Hex() +
-                                           "; publish the new bytes under another name");
+                                           "; publish what is new under another name");
   };
   if (held.artifacts.size() != offered.artifacts.size() || held.metrics != offered.metrics) {
     return immutable(held.artifacts.front());
@@ -112,7 +112,12 @@ Status Registry::CheckAgainstPublished(const Release& held, const Release& offer
   for (std::size_t i = 0; i < held.artifacts.size(); ++i) {
     const ReleaseManifest& before = held.artifacts[i].manifest;
     const ReleaseManifest& after = offered.artifacts[i].manifest;
-    if (WithoutValidity(before) != WithoutValidity(after)) return immutable(held.artifacts[i]);
+    if (WhatItIs(before) != WhatItIs(after)) return immutable(held.artifacts[i]);
+    if (after.release_seq != before.release_seq) {
+      return Fail(ErrorCode::kConflict, held.name + " exists with these bytes and release_seq " +
+                                            std::to_string(before.release_seq) +
+                                            "; to sign it again create it with that --seq");
+    }
     if (after.created_ms < before.created_ms) {
       return Fail(ErrorCode::kConflict,
                   held.name + " was signed later than what is offered now; nothing to do");

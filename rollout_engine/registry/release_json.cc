@@ -92,9 +92,9 @@ Result<StoredRelease> StoredReleaseFromJson(std::string_view text) {
     StoredRelease release;
     release.metrics = stored.at("metrics").get<Metrics>();
     for (const json& artifact : stored.at("artifacts")) {
-      SLUICE_ASSIGN(const Digest digest,
-                    DigestFromHex(artifact.at("manifest_sha256").get<std::string>()));
-      release.manifests.push_back(digest);
+      const auto digest = DigestFromHex(artifact.at("manifest_sha256").get<std::string>());
+      if (!digest) return Fail(Corrupt("names no manifest (" + digest.error().text + ")"));
+      release.manifests.push_back(*digest);
     }
     if (release.manifests.empty() || release.manifests.size() > kReleaseArtifactsMax) {
       return Fail(Corrupt("has " + std::to_string(release.manifests.size()) + " artifacts"));
@@ -147,8 +147,9 @@ Result<Publication> PublicationFromJson(std::string_view text) {
     publication.release = body.at("release").get<std::string>();
     if (body.contains("metrics")) publication.metrics = body.at("metrics").get<Metrics>();
     for (const json& envelope : body.at("envelopes")) {
-      SLUICE_ASSIGN(Bytes bytes, FromHex(envelope.get_ref<const std::string&>()));
-      publication.envelopes.push_back(std::move(bytes));
+      auto bytes = FromHex(envelope.get_ref<const std::string&>());
+      if (!bytes) return Fail(ErrorCode::kUsage, "an envelope is not hexadecimal");
+      publication.envelopes.push_back(*std::move(bytes));
       if (publication.envelopes.size() > kReleaseArtifactsMax) {
         return Fail(ErrorCode::kUsage,
                     "more than " + std::to_string(kReleaseArtifactsMax) + " envelopes");
