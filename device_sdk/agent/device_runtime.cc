@@ -24,6 +24,35 @@ sdk::Status ToSdk(const Status& status) {
   return {std::string(CodeName(status.error().code)), status.error().text};
 }
 
+sdk::DeviceStatus ToSdk(const AgentStatus& from) {
+  const StateRecord& record = from.record;
+  sdk::DeviceStatus status;
+  status.state = UpdateStateName(from.state);
+  status.phase = PhaseName(record.phase);
+  status.gen = record.gen;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(from.slot_count); ++i) {
+    const SlotRecord& slot = record.slots[i];
+    status.slots.push_back({std::string(SlotStateName(slot.state)), slot.release,
+                            slot.artifact.IsZero() ? std::string() : slot.artifact.Hex()});
+  }
+  status.active = record.active ? static_cast<int>(*record.active) : -1;
+  status.loaded_sha256 = from.loaded.IsZero() ? std::string() : from.loaded.Hex();
+  status.loaded_release = from.loaded_release;
+  status.floor_epoch = record.floor_epoch;
+  status.boot = record.boot;
+  status.activation = record.activation;
+  status.directive_epoch = record.directive.epoch;
+  status.directive_seq = record.directive.seq;
+  status.engine_epoch = record.engine_epoch;
+  status.starts_left = record.starts_left;
+  status.bytes_down = from.link.bytes_down;
+  status.bytes_up = from.link.bytes_up;
+  status.connected = from.connected;
+  status.clock_untrusted = from.clock_untrusted;
+  if (!from.last_error.text.empty()) status.last_error = from.last_error.Line();
+  return status;
+}
+
 Result<std::unique_ptr<DeviceRuntime>> DeviceRuntime::Open(AgentOptions options,
                                                            Foundation foundation) {
   std::unique_ptr<DeviceRuntime> device(new DeviceRuntime(std::move(foundation)));
@@ -138,34 +167,7 @@ void DeviceRuntime::RefreshStatus() {
 
 sdk::DeviceStatus DeviceRuntime::Inspect() const {
   const std::lock_guard lock(mutex_);
-  const StateRecord& record = status_.record;
-  sdk::DeviceStatus status;
-  status.state = UpdateStateName(status_.state);
-  status.phase = PhaseName(record.phase);
-  status.gen = record.gen;
-  for (std::size_t i = 0; i < static_cast<std::size_t>(status_.slot_count); ++i) {
-    const SlotRecord& slot = record.slots[i];
-    status.slots.push_back({std::string(SlotStateName(slot.state)), slot.release,
-                            slot.artifact.IsZero() ? std::string() : slot.artifact.Hex()});
-  }
-  status.active = record.active ? static_cast<int>(*record.active) : -1;
-  status.loaded_sha256 = status_.loaded.IsZero() ? std::string() : status_.loaded.Hex();
-  status.loaded_release = status_.loaded_release;
-  status.floor_epoch = record.floor_epoch;
-  status.boot = record.boot;
-  status.activation = record.activation;
-  status.directive_epoch = record.directive.epoch;
-  status.directive_seq = record.directive.seq;
-  status.engine_epoch = record.engine_epoch;
-  status.starts_left = record.starts_left;
-  status.bytes_down = status_.link.bytes_down;
-  status.bytes_up = status_.link.bytes_up;
-  status.connected = status_.connected;
-  status.clock_untrusted = status_.clock_untrusted;
-  if (status_.last_error.code != ErrorCode::kOk && !status_.last_error.text.empty()) {
-    status.last_error = status_.last_error.Line();
-  }
-  return status;
+  return ToSdk(status_);
 }
 
 }  // namespace sluice::device

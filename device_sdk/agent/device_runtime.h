@@ -16,8 +16,9 @@ namespace sluice::device {
 
 inline constexpr std::size_t kEventQueueMax = 256;
 
-/// A status in the words of the public header.
+/// The same in the words of the public header.
 sdk::Status ToSdk(const Status& status);
+sdk::DeviceStatus ToSdk(const AgentStatus& status);
 
 class DeviceRuntime final : public sdk::Device, private TransportEvents {
  public:

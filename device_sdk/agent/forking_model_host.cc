@@ -139,6 +139,9 @@ void ForkingModelHost::BeginValidation(ValidationJob job) {
 void ForkingModelHost::RunChild(const ValidationJob& job, int out) {
   setpgid(0, 0);
   for (const int signal_number : {SIGTERM, SIGINT, SIGPIPE}) signal(signal_number, SIG_DFL);
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
   const rlimit cpu{limits_.cpu_s, limits_.cpu_s};
   setrlimit(RLIMIT_CPU, &cpu);
   const rlimit no_core{0, 0};
