@@ -1,7 +1,7 @@
 // What the judge reads and writes: one look at a stage, as data that can be stored and judged
 // again.
 //
-// A codec maps it to JSON member by member; docs/decisions.md names the members.
+// Named as in the JSON that a codec makes of it, member by member.
 #pragma once
 
 #include <array>

@@ -178,7 +178,7 @@ void RolloutStep::ArmLook() {
 void RolloutStep::FireLook() {
   ArmLook();
   if (!run().first_activation.has_value()) {
-    CheckDuration("no device has activated the release");
+    if (IsOverdue()) EndWithoutVerdict("no device has activated the release");
     return;
   }
   ++run().looks;
@@ -190,8 +190,10 @@ Status RolloutStep::On(const LookJudged& look) {
     return {};  // of an older stage or look
   run().decision = look.decision;
   run().why = look.sentence;
-  run().brake = look.brake;
+  // An operator who resumed over this finding has decided that it is no reason to stop.
+  run().brake = look.brake && !run().accepted_holds.contains(look.hold_cause);
   rollout_.judge = look.state;
+  TurnEpoch();
   switch (look.decision) {
     case Decision::kRollBack:
       ApplyFail(look);
@@ -218,20 +220,16 @@ void RolloutStep::ApplyFail(const LookJudged& look) {
     ExcludeHardware(look.failed_strata, look.sentence);
   } else {
     BeginRollBack(look.sentence);
-    return;
   }
-  TurnEpoch();
 }
 
 void RolloutStep::ApplyHold(const LookJudged& look) {
-  if (look.hold_cause == HoldCause::kNotShown) {  // the soak goes on
-    ApplyCalm(look);
+  if (look.hold_cause == HoldCause::kNotShown || run().accepted_holds.contains(look.hold_cause)) {
+    ApplyCalm(look);  // the soak goes on
     return;
   }
   rollout_.calm_looks = 0;
-  if (IsMoving() && !run().accepted_holds.contains(look.hold_cause))
-    Hold(look.hold_cause, look.sentence);
-  TurnEpoch();
+  if (IsMoving()) Hold(look.hold_cause, look.sentence);
 }
 
 /// Nothing is shown violated: lifts what lifts by itself, then moves on if the evidence allows it.
@@ -251,13 +249,13 @@ void RolloutStep::ApplyCalm(const LookJudged& look) {
     Promote(look.sentence);
     return;
   }
-  CheckDuration(look.decision == Decision::kHold
-                    ? look.sentence
-                    : std::to_string(look.reachable_active) + " of " +
-                          std::to_string(look.reachable) +
-                          " reachable devices are active, wanted " +
-                          PercentText(stage_spec().min_completion) + " %");
-  TurnEpoch();
+  if (IsOverdue()) {
+    const std::string completion =
+        std::to_string(look.reachable_active) + " of " + std::to_string(look.reachable) +
+        " reachable devices are active, wanted " + PercentText(stage_spec().min_completion) + " %";
+    EndWithoutVerdict(look.decision == Decision::kHold ? look.sentence : completion);
+    return;
+  }
   OfferPending();  // these two: after a brake that this look cleared
   GrantWaiting();
 }
@@ -273,11 +271,12 @@ void RolloutStep::CheckMemory(const LookJudged& look) {
                                " % on the median device, allowed " + whole(limit) + " %");
 }
 
-/// A soak that may not be extended any further ends without a verdict.
-void RolloutStep::CheckDuration(const std::string& what_is_missing) {
+bool RolloutStep::IsOverdue() const {
   const BootMs since = run().soak_started.value_or(run().started);
-  if (rollout_.status != RolloutStatus::kRunning || now_ - since < stage_spec().max_duration_ms)
-    return;
+  return rollout_.status == RolloutStatus::kRunning && now_ - since >= stage_spec().max_duration_ms;
+}
+
+void RolloutStep::EndWithoutVerdict(const std::string& what_is_missing) {
   const std::string sentence =
       "stage " + stage_spec().name + " is over without a verdict: " + what_is_missing;
   if (rollout_.spec.rollback.on_inconclusive == OnInconclusive::kPromote) {

@@ -49,7 +49,9 @@ class RolloutStep {
   void ApplyHold(const LookJudged& look);
   void ApplyCalm(const LookJudged& look);
   void CheckMemory(const LookJudged& look);
-  void CheckDuration(const std::string& what_is_missing);
+  /// The soak may not be extended any further.
+  [[nodiscard]] bool IsOverdue() const;
+  void EndWithoutVerdict(const std::string& what_is_missing);
   void TurnEpoch();
   void StartSoakIfDue();
 

@@ -330,6 +330,21 @@ TEST(RolloutStep, LeavesAConcentrationHoldToAnOperatorWhoDecidesForTheStage) {
   EXPECT_EQ(h.rollout.status, RolloutStatus::kRunning);
 }
 
+TEST(RolloutStep, GoesOnUnderTheBrakeOfAFindingThatAnOperatorResumedOver) {
+  H h;
+  h.Start(Fleet(80));
+  h.Do(PermitWanted{"dev-0000"});
+  h.Report("dev-0000", ReportState::kActivated);
+  h.Look(Decision::kHold, HoldCause::kConcentration);
+  h.Do(ResumeRequested{"known device"});
+  h.Fire(TimerKind::kLook);
+  LookJudged look = h.Judged(Decision::kHold, HoldCause::kConcentration);
+  look.brake = true;
+  h.Do(look);
+  h.Do(PermitWanted{"dev-0001"});
+  EXPECT_TRUE(H::Has<GrantPermit>(h.last));
+}
+
 TEST(RolloutStep, RollsBackAHeldOrPausedRollout) {
   H h;
   h.Start(Fleet(80));
