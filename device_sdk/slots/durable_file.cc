@@ -44,6 +44,12 @@ Status ReplaceWhole(FileSystem& files, const std::string& path, ByteView bytes) 
   return files.Rename(temporary, path);
 }
 
+Status MakeDirectoryIfMissing(FileSystem& files, const std::string& path) {
+  Status made = files.MakeDirectory(path);
+  if (!made && made.error().code == ErrorCode::kConflict) return {};
+  return made;
+}
+
 Status UnlinkIfThere(FileSystem& files, const std::string& path) {
   Status unlinked = files.Unlink(path);
   if (!unlinked && unlinked.error().code == ErrorCode::kNotFound) return {};

@@ -1,4 +1,5 @@
-// The three ways the store writes a file: in place, as a new file of zeros, or whole by rename.
+// The three ways the store writes a file (in place, as a new file of zeros, whole by rename), and
+// what goes with them.
 #pragma once
 
 #include "device_sdk/slots/file_system.h"
@@ -22,6 +23,9 @@ Status CreateZeroed(FileSystem& files, const std::string& path, std::size_t size
 
 /// Gives `path` these contents at once: temporary, fsync, rename. The caller syncs the directory.
 Status ReplaceWhole(FileSystem& files, const std::string& path, ByteView bytes);
+
+/// An existing directory is fine.
+Status MakeDirectoryIfMissing(FileSystem& files, const std::string& path);
 
 /// Unlinks; no such name is fine.
 Status UnlinkIfThere(FileSystem& files, const std::string& path);

@@ -12,12 +12,12 @@ namespace sluice::device {
 namespace {
 
 constexpr std::size_t kLockBytes = 16;  // room for a pid, so that writing it takes no space
-constexpr std::size_t kBallastBytes = 64 * 1024;
+constexpr std::size_t kBallastBytes = 65'536;
 constexpr std::size_t kDocumentNameMax = 32;
 /// The longest documents are validation sets.
 constexpr std::size_t kDocumentBytesMax = limits::kValidationSetBytesMax;
 /// What an install writes beside the artifact: the manifest, twice while it is replaced, and names.
-constexpr std::uint64_t kInstallOverheadBytes = 2 * limits::kManifestBytesMax + 64 * 1024;
+constexpr std::uint64_t kInstallOverheadBytes = 2 * limits::kManifestBytesMax + 65'536;
 /// How far a rebuilt record jumps ahead of its stamp, over the numbers that the lost records used.
 constexpr std::uint64_t kRebuiltGenStep = 1'000'000;
 constexpr std::uint32_t kRebuiltActivationStep = 1'000;
@@ -30,12 +30,6 @@ std::string ParentOf(const std::string& dir) {
   const std::size_t slash = dir.find_last_of('/');
   if (slash == std::string::npos) return ".";
   return slash == 0 ? "/" : dir.substr(0, slash);
-}
-
-Status MakeDirectoryIfMissing(FileSystem& files, const std::string& path) {
-  Status made = files.MakeDirectory(path);
-  if (!made && made.error().code == ErrorCode::kConflict) return {};
-  return made;
 }
 
 }  // namespace

@@ -13,7 +13,7 @@
 
 namespace sluice::device {
 
-inline constexpr std::size_t kOutboxBytes = 64 * 1024;
+inline constexpr std::size_t kOutboxBytes = 65'536;
 
 class Outbox {
  public:

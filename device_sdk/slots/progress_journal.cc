@@ -64,9 +64,9 @@ std::optional<ResumePoint> FindResumePoint(ByteView journal, const SlotPlan& pla
   for (int i = 0; i < 2; ++i) {
     const ByteView sector =
         journal.subspan(static_cast<std::size_t>(i) * kSectorBytes, kSectorBytes);
-    std::optional<JournalEntry> entry = DecodeJournalEntry(sector);
+    const std::optional<JournalEntry> entry = DecodeJournalEntry(sector);
     if (!entry || entry->plan != plan || !LastBlockIsThere(*entry, part)) continue;
-    if (!best || entry->seq > best->entry.seq) best = ResumePoint{i, *std::move(entry)};
+    if (!best || entry->seq > best->entry.seq) best = ResumePoint{i, *entry};
   }
   return best;
 }

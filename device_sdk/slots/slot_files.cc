@@ -32,10 +32,7 @@ SlotFiles::SlotFiles(FileSystem& files, std::string dir)
 std::string SlotFiles::Path(std::string_view name) const { return dir_ + "/" + std::string(name); }
 
 Status SlotFiles::Create(FileSystem& files, const std::string& dir) {
-  if (const Status made = files.MakeDirectory(dir);
-      !made && made.error().code != ErrorCode::kConflict) {
-    return made;
-  }
+  SLUICE_TRY(MakeDirectoryIfMissing(files, dir));
   SLUICE_TRY(ProgressJournal::Create(files, dir + "/" + std::string(kProgress)));
   SLUICE_TRY(CreateZeroed(files, dir + "/" + std::string(kConfirmed), kSectorBytes));
   return files.SyncDirectory(dir);

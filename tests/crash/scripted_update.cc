@@ -240,8 +240,10 @@ class ScriptedUpdate::Update {
 };
 
 ScriptedUpdate::ScriptedUpdate() : first_(test_support::MakeSlotModel(1)) {
-  targets_.push_back({test_support::MakeSlotModel(2, 2 * SlotModel::kBlockBytes + 7), true});
-  targets_.push_back({test_support::MakeSlotModel(3, 3 * SlotModel::kBlockBytes), false});
+  targets_.push_back(
+      {test_support::MakeSlotModel(2, std::size_t{2} * SlotModel::kBlockBytes + 7), true});
+  targets_.push_back(
+      {test_support::MakeSlotModel(3, std::size_t{3} * SlotModel::kBlockBytes), false});
 }
 
 Status ScriptedUpdate::Run(SlotStore& store, Promises& promises) const {
@@ -277,7 +279,8 @@ Status CheckInvariants(const SlotStore& store, const Promises& promises) {
   SLUICE_TRY(Require(is_newest || is_attempted, "I3: the record is neither the old nor the new"));
 
   int good = 0;
-  for (SlotId id = 0; id < store.slot_count(); ++id) {
+  const auto slot_count = static_cast<SlotId>(store.slot_count());
+  for (SlotId id = 0; id < slot_count; ++id) {
     if (MayBeLoaded(record.slots[id])) SLUICE_TRY(CheckSlot(store, id));
     if (record.slots[id].state == SlotState::kGood) ++good;
   }

@@ -235,7 +235,7 @@ Status SimFileSystem::Write(int node, const std::string& path, std::uint64_t off
       (copies_on_write_ && !HasFree(BlocksOf(bytes.size())))) {
     return Refused(ErrorCode::kNoSpace, path, "no space");
   }
-  const Status begun = Begin(path);
+  Status begun = Begin(path);
   if (!begun && !FaultIsNow(Fault::kShortWrite)) return begun;
   if (!begun) bytes = bytes.first(fault_random_.Below(bytes.size() + 1));
   while (!bytes.empty()) {
@@ -261,7 +261,7 @@ Status SimFileSystem::Allocate(int node, const std::string& path, std::uint64_t 
 }
 
 Status SimFileSystem::Sync(int node, const std::string& path) {
-  const Status begun = Begin(path);
+  Status begun = Begin(path);
   if (power_is_off_ || read_only_) return begun;
   if (begun && FaultIsNow(Fault::kPowerOff)) return End(path);
   Node& synced = nodes_.at(node);
