@@ -1,6 +1,7 @@
 #include "common/mqtt/paho_transport.h"
 
 #include <mqtt/async_client.h>
+#include <unistd.h>
 
 #include <array>
 #include <condition_variable>
@@ -56,16 +57,20 @@ constexpr std::array kConnackTexts = {"",
                                       "wrong user name or password",
                                       "not authorized"};
 
-/// What OpenSSL said, in the words of our codes; the text carries the rest.
-ErrorCode TlsCode(const std::string& tls_text) {
-  if (tls_text.find("certificate has expired") != std::string::npos) {
-    return ErrorCode::kTlsCertExpired;
-  }
-  if (tls_text.find("hostname mismatch") != std::string::npos) return ErrorCode::kTlsHostname;
+/// What a failed TLS connection may be put down to. OpenSSL's own word for an unknown authority and
+/// for an expired certificate is the same, and Paho checks the host name without a word.
+Error TlsError(const std::string& tls_text, const PahoOptions& options) {
   if (tls_text.find("certificate verify failed") != std::string::npos) {
-    return ErrorCode::kTlsUntrustedCa;
+    const std::string trusted =
+        options.tls.ca_path.empty() ? "the system's authorities" : options.tls.ca_path;
+    return {ErrorCode::kTlsUntrustedCa,
+            "the broker's certificate has expired or is of none of " + trusted};
   }
-  return ErrorCode::kNotConnected;
+  if (tls_text.empty()) {
+    return {ErrorCode::kNotConnected,
+            "nobody answers there, or the broker's certificate is for another host name"};
+  }
+  return {ErrorCode::kNotConnected, tls_text};
 }
 
 Error PublishError(const mqtt::exception& error) {
@@ -93,6 +98,12 @@ Status CheckOptions(const PahoOptions& options) {
   if (options.connect_timeout.count() < 1) {
     return Fail(ErrorCode::kUsage, "the connect timeout must be at least 1 s");
   }
+  for (const std::string& path :
+       {options.tls.ca_path, options.tls.certificate_path, options.tls.key_path}) {
+    if (!path.empty() && access(path.c_str(), R_OK) != 0) {
+      return Fail(ErrorCode::kUsage, "TLS file " + path + " cannot be read");
+    }
+  }
   return {};
 }
 
@@ -105,7 +116,7 @@ class PahoTransport::Impl {
     SLUICE_CHECK(random_ != nullptr);
   }
 
-  Status Start(Will will, std::vector<Subscription> subscriptions, TransportEvents& events);
+  Status Start(const Will& will, std::vector<Subscription> subscriptions, TransportEvents& events);
   void Stop();
   Result<std::uint64_t> Publish(std::string_view topic, ByteView payload, Qos qos, bool retain);
   void Reconnect();
@@ -179,7 +190,7 @@ struct PahoTransport::Impl::Connection {
     // Before connect; and never set_callback, which holds a lock that Paho's receive thread wants.
     client.set_connection_lost_handler(
         [this, &owner](const std::string&) { owner.OnConnectionLost(*this); });
-    client.set_message_callback([this, &owner](mqtt::const_message_ptr message) {
+    client.set_message_callback([this, &owner](const mqtt::const_message_ptr& message) {
       if (message) owner.OnMessageArrived(*this, *message);
     });
   }
@@ -198,7 +209,7 @@ struct PahoTransport::Impl::Connection {
   mqtt::async_client client;  // last: gone before what it calls
 };
 
-Status PahoTransport::Impl::Start(Will will, std::vector<Subscription> subscriptions,
+Status PahoTransport::Impl::Start(const Will& will, std::vector<Subscription> subscriptions,
                                   TransportEvents& events) {
   SLUICE_TRY(CheckOptions(options_));
   SLUICE_TRY(CheckSession(will, subscriptions));
@@ -367,16 +378,17 @@ Error PahoTransport::Impl::ConnectError(Connection& connection) {
                                            kConnackTexts[static_cast<std::size_t>(code)] + " (" +
                                            std::to_string(code) + ")"};
   }
-  std::string detail;
+  if (options_.broker_url.starts_with("ssl://")) {
+    const std::lock_guard lock(mutex_);
+    return TlsError(tls_text_, options_).With(options_.broker_url);
+  }
+  std::string detail = "no connection";
   try {
     connection.connect_token->try_wait();
   } catch (const mqtt::exception& error) {
     detail = error.to_string();
   }
-  const std::lock_guard lock(mutex_);
-  Error error{TlsCode(tls_text_), options_.broker_url + ": no connection: " + detail};
-  if (!tls_text_.empty()) error.text += "; " + tls_text_;
-  return error;
+  return {ErrorCode::kNotConnected, options_.broker_url + ": " + detail};
 }
 
 Status PahoTransport::Impl::Subscribe(Connection& connection) {
@@ -549,7 +561,7 @@ PahoTransport::~PahoTransport() { impl_->Stop(); }
 
 Status PahoTransport::Start(Will will, std::vector<Subscription> subscriptions,
                             TransportEvents& events) {
-  return impl_->Start(std::move(will), std::move(subscriptions), events);
+  return impl_->Start(will, std::move(subscriptions), events);
 }
 void PahoTransport::Stop() { impl_->Stop(); }
 Result<std::uint64_t> PahoTransport::Publish(std::string_view topic, ByteView payload, Qos qos,

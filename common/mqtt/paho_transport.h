@@ -47,8 +47,8 @@ class PahoTransport final : public Transport {
   PahoTransport(PahoOptions options, std::unique_ptr<Random> random);
   ~PahoTransport() override;
 
-  /// E_USAGE for a URL or option that cannot work, E_TOPIC and E_TOO_BIG as CheckSession, E_STATE
-  /// when started before.
+  /// E_USAGE for a URL, option or TLS file that cannot work, E_TOPIC and E_TOO_BIG as CheckSession,
+  /// E_STATE when started before.
   Status Start(Will will, std::vector<Subscription> subscriptions,
                TransportEvents& events) override;
   void Stop() override;

@@ -17,8 +17,8 @@ namespace sluice {
 
 /// More than this waiting for the socket makes Paho's send thread stall a second at a time; with it
 /// a loopback link carried about ten times as much.
-inline constexpr std::size_t kOutstandingBytesMax = 256 * 1024;  // per account
-inline constexpr std::size_t kOutstandingMessagesMax = 1'000;    // per account
+inline constexpr std::size_t kOutstandingBytesMax = std::size_t{256} * 1024;  // per account
+inline constexpr std::size_t kOutstandingMessagesMax = 1'000;                 // per account
 
 /// Framing that LinkUse counts for each message, beside topic and payload.
 inline constexpr std::size_t kFramingBytes = 8;

@@ -11,7 +11,7 @@ namespace sluice {
 
 struct ReconnectDelays {
   std::int64_t first_ms = 1'000;
-  std::int64_t max_ms = 5 * 60'000;
+  std::int64_t max_ms = 300'000;
 };
 
 class ReconnectBackoff {

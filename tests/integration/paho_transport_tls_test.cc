@@ -1,0 +1,152 @@
+// PahoTransport over TLS: what it trusts, and what it says when it does not.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "common/mqtt/paho_transport.h"
+#include "tests/support/mosquitto_broker.h"
+#include "tests/support/recording_events.h"
+
+namespace sluice {
+namespace {
+
+using test_support::MosquittoBroker;
+using test_support::RecordingEvents;
+using test_support::TemporaryDirectory;
+
+/// Certificates for one test, made by the openssl program; keys of curve P-256.
+class Certificates {
+ public:
+  /// A certificate authority NAME.pem.
+  void MakeAuthority(const std::string& name) {
+    Run("openssl req -x509 " + NewKey(name) + " -out " + File(name + ".pem") +
+        " -subj /CN=" + name + " -days 2");
+  }
+  /// NAME.pem and NAME.key, signed by that authority, for the host `san` ("DNS:localhost").
+  void MakeServer(const std::string& name, const std::string& authority, const std::string& san,
+                  int days = 2) {
+    directory_.Write("san", "subjectAltName=" + san + "\n");
+    Run("openssl req " + NewKey(name) + " -out " + File(name + ".csr") + " -subj /CN=" + name);
+    Run("openssl x509 -req -in " + File(name + ".csr") + " -CA " + File(authority + ".pem") +
+        " -CAkey " + File(authority + ".key") + " -CAcreateserial -out " + File(name + ".pem") +
+        " -days " + std::to_string(days) + " -extfile " + File("san"));
+  }
+  std::string File(const std::string& name) const { return directory_.File(name); }
+  /// Mosquitto's listener with that certificate.
+  std::string ListenerConfig(const std::string& name) const {
+    return "certfile " + File(name + ".pem") + "\nkeyfile " + File(name + ".key") + "\n";
+  }
+
+ private:
+  std::string NewKey(const std::string& name) const {
+    return "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout " + File(name + ".key");
+  }
+  static void Run(const std::string& command) {
+    ASSERT_EQ(std::system((command + " 2>/dev/null").c_str()), 0) << command;
+  }
+
+  TemporaryDirectory directory_;
+};
+
+class PahoTransportTls : public ::testing::Test {
+ protected:
+  void SetUp() override { certificates_.MakeAuthority("authority"); }
+
+  void StartBroker(const std::string& config) {
+    auto started = MosquittoBroker::Start(config);
+    ASSERT_TRUE(started.has_value()) << started.error().Line();
+    broker_ = std::move(*started);
+  }
+  PahoOptions Options(const std::string& scheme = "ssl") {
+    PahoOptions options;
+    options.broker_url = scheme + "://localhost:" + std::to_string(broker_->port());
+    options.client_id = "client";
+    options.tls.ca_path = certificates_.File("authority.pem");
+    options.reconnect = {.first_ms = 5, .max_ms = 50};
+    return options;
+  }
+  /// The first failure of a transport that must not connect.
+  Error FailureOf(const PahoOptions& options) {
+    RecordingEvents events;
+    PahoTransport transport(options, std::make_unique<SeededRandom>(1));
+    EXPECT_TRUE(transport.Start({}, {}, events).has_value());
+    EXPECT_TRUE(events.WaitForDisconnections(1));
+    transport.Stop();
+    EXPECT_EQ(events.Snapshot().connected, 0);
+    return events.Snapshot().disconnected.empty() ? Error{} : events.Snapshot().disconnected[0];
+  }
+  bool Connects(const PahoOptions& options) {
+    RecordingEvents events;
+    PahoTransport transport(options, std::make_unique<SeededRandom>(1));
+    EXPECT_TRUE(transport.Start({}, {{"a", Qos::k1}}, events).has_value());
+    if (!events.WaitForConnections(1)) return false;
+    EXPECT_TRUE(transport.Publish("a", AsBytes("secret"), Qos::k1, false).has_value());
+    return events.WaitForMessages(1);
+  }
+
+  Certificates certificates_;
+  std::unique_ptr<MosquittoBroker> broker_;
+};
+
+TEST_F(PahoTransportTls, TalksToABrokerOfItsAuthority) {
+  certificates_.MakeServer("server", "authority", "DNS:localhost");
+  StartBroker(certificates_.ListenerConfig("server"));
+  EXPECT_TRUE(Connects(Options()));
+}
+
+TEST_F(PahoTransportTls, ShowsItsOwnCertificateToABrokerThatAsks) {
+  certificates_.MakeServer("server", "authority", "DNS:localhost");
+  certificates_.MakeServer("device", "authority", "DNS:device");
+  StartBroker(certificates_.ListenerConfig("server") + "cafile " +
+              certificates_.File("authority.pem") + "\nrequire_certificate true\n");
+  PahoOptions options = Options();
+  EXPECT_EQ(FailureOf(options).code, ErrorCode::kNotConnected);
+  options.tls.certificate_path = certificates_.File("device.pem");
+  options.tls.key_path = certificates_.File("device.key");
+  EXPECT_TRUE(Connects(options));
+}
+
+TEST_F(PahoTransportTls, RefusesABrokerOfAnotherAuthority) {
+  certificates_.MakeAuthority("stranger");
+  certificates_.MakeServer("server", "stranger", "DNS:localhost");
+  StartBroker(certificates_.ListenerConfig("server"));
+  const Error why = FailureOf(Options());
+  EXPECT_EQ(why.code, ErrorCode::kTlsUntrustedCa) << why.Line();
+}
+
+TEST_F(PahoTransportTls, RefusesACertificateForAnotherHost) {
+  certificates_.MakeServer("server", "authority", "DNS:elsewhere");
+  StartBroker(certificates_.ListenerConfig("server"));
+  const Error why = FailureOf(Options());
+  EXPECT_THAT(why.text, ::testing::HasSubstr("another host name"));
+}
+
+TEST_F(PahoTransportTls, RefusesACertificateThatHasExpired) {
+  certificates_.MakeServer("server", "authority", "DNS:localhost", -1);
+  StartBroker(certificates_.ListenerConfig("server"));
+  const Error why = FailureOf(Options());
+  EXPECT_EQ(why.code, ErrorCode::kTlsUntrustedCa) << why.Line();
+  EXPECT_THAT(why.text, ::testing::HasSubstr("expired"));
+}
+
+TEST_F(PahoTransportTls, NeverFallsBackToAnOpenConnection) {
+  StartBroker("");
+  EXPECT_EQ(FailureOf(Options()).code, ErrorCode::kNotConnected);
+}
+
+TEST_F(PahoTransportTls, DoesNotStartWithAFileThatIsMissing) {
+  certificates_.MakeServer("server", "authority", "DNS:localhost");
+  StartBroker(certificates_.ListenerConfig("server"));
+  PahoOptions options = Options();
+  options.tls.ca_path = certificates_.File("no-such-file.pem");
+  RecordingEvents events;
+  PahoTransport transport(options, std::make_unique<SeededRandom>(1));
+  const Status started = transport.Start({}, {}, events);
+  ASSERT_FALSE(started.has_value());
+  EXPECT_EQ(started.error().code, ErrorCode::kUsage);
+  EXPECT_THAT(started.error().text, ::testing::HasSubstr("no-such-file.pem"));
+}
+
+}  // namespace
+}  // namespace sluice
