@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kBacklog = 8;
 constexpr timeval kPatience{.tv_sec = 8, .tv_usec = 0};  // below the agent's 10 s for a hook
-constexpr std::size_t kPacketBytesMax = 4 * 1024;
+constexpr std::size_t kPacketBytesMax = 4'096;
 
 tl::unexpected<Error> SystemError(const std::string& what) {
   return Fail(ErrorCode::kIo, what + ": " + std::strerror(errno));

@@ -1,6 +1,7 @@
 // digits-app: an application as a customer would have it. It reads digits with the model that it
 // was given last, keeps count of how that goes, and takes models and questions from digits-hook. It
 // knows nothing of Sluice.
+#include <fmt/core.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/signalfd.h>
@@ -9,7 +10,6 @@
 
 #include <CLI/CLI.hpp>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "device_sdk/examples/digits/app_requests.h"
@@ -102,6 +102,6 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   const sluice::Status done = sluice::digits::Run(options);
   if (done.has_value()) return 0;
-  std::fprintf(stderr, "digits-app: %s\n", done.error().Line().c_str());
+  fmt::print(stderr, "digits-app: {}\n", done.error().Line());
   return 1;
 }

@@ -1,10 +1,10 @@
 // digits-fleet: many devices in one process. Each has its own slots, MQTT session and camera, runs
 // the SDK as an application would, reads digits with its own model and reports what it measured.
+#include <fmt/core.h>
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <cstdio>
 #include <filesystem>
 #include <thread>
 
@@ -62,11 +62,7 @@ class FleetDevice {
   FleetDevice(const Images& scenes, std::string name)
       : name_(std::move(name)), camera_(scenes, name_) {}
 
-  static std::string NameOf(int number) {
-    char name[16];
-    std::snprintf(name, sizeof name, "cam-%03d", number);
-    return name;
-  }
+  static std::string NameOf(int number) { return fmt::format("cam-{:03}", number); }
 
   sdk::DeviceOptions SdkOptions(const FleetOptions& options, int number) const {
     sdk::DeviceOptions sdk_options;
@@ -82,9 +78,7 @@ class FleetDevice {
     return sdk_options;
   }
 
-  void Log(std::string_view line) const {
-    std::fprintf(stderr, "%s %.*s\n", name_.c_str(), static_cast<int>(line.size()), line.data());
-  }
+  void Log(std::string_view line) const { fmt::print(stderr, "{} {}\n", name_, line); }
 
   Status AsStatus(const sdk::Status& status) const {
     if (status.ok()) return {};
@@ -136,8 +130,7 @@ Status Run(const FleetOptions& options) {
     fleet.push_back(std::move(device));
   }
   for (const auto& device : fleet) device->Start();
-  std::printf("%d devices run\n", options.count);
-  std::fflush(stdout);
+  fmt::print(stderr, "{} devices run\n", options.count);
   ReadImages(fleet, options.images_per_second, signals);
   for (const auto& device : fleet) device->RequestStop();
   return {};
@@ -166,6 +159,6 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   const sluice::Status done = sluice::digits::Run(options);
   if (done.has_value()) return 0;
-  std::fprintf(stderr, "digits-fleet: %s\n", done.error().Line().c_str());
+  fmt::print(stderr, "digits-fleet: {}\n", done.error().Line());
   return 1;
 }

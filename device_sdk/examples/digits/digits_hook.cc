@@ -1,6 +1,7 @@
 // digits-hook: the three hooks that sluice-agent calls, for digits-app.
+#include <fmt/core.h>
+
 #include <CLI/CLI.hpp>
-#include <cstdio>
 #include <cstdlib>
 
 #include "device_sdk/examples/digits/app_requests.h"
@@ -27,8 +28,7 @@ std::chrono::microseconds LatencyLimit() {
 }
 
 int Report(int exit_code, const std::string& line) {
-  std::FILE* const out = exit_code == kAnswered ? stdout : stderr;
-  std::fprintf(out, "%s\n", line.c_str());
+  fmt::print(exit_code == kAnswered ? stdout : stderr, "{}\n", line);
   return exit_code;
 }
 

@@ -1,6 +1,7 @@
 // digits-train: trains the example's releases and writes what a publisher hands in.
+#include <fmt/core.h>
+
 #include <CLI/CLI.hpp>
-#include <cstdio>
 
 #include "device_sdk/examples/digits/release_files.h"
 
@@ -11,8 +12,8 @@ sluice::Status TrainAndWrite(const std::string& images_path, const std::string& 
   SLUICE_ASSIGN(const sluice::digits::DigitImages images, sluice::digits::LoadDigits(images_path));
   const auto releases = sluice::digits::TrainReleases(images, seed);
   for (const auto& release : releases) {
-    std::printf("%s: validate %.4f, field %.4f. %s\n", release.name.c_str(),
-                release.validate_accuracy, release.field_accuracy, release.note.c_str());
+    fmt::print("{}: validate {:.4f}, field {:.4f}. {}\n", release.name, release.validate_accuracy,
+               release.field_accuracy, release.note);
   }
   return sluice::digits::WriteReleases(out, releases, images.validate);
 }
@@ -30,6 +31,6 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   const sluice::Status done = TrainAndWrite(images_path, out, seed);
   if (done.has_value()) return 0;
-  std::fprintf(stderr, "digits-train: %s\n", done.error().Line().c_str());
+  fmt::print(stderr, "digits-train: {}\n", done.error().Line());
   return 1;
 }

@@ -8,6 +8,8 @@
 namespace sluice::digits {
 namespace {
 
+constexpr int kSide = static_cast<int>(kImageSide);
+
 /// FNV-1a: the same device has the same camera on every machine.
 std::uint64_t SeedOf(std::string_view device_id) {
   std::uint64_t hash = 0xcbf29ce484222325;
@@ -29,9 +31,8 @@ float Noise(Random& random) {
 }
 
 float InkAt(const Pixels& image, int row, int column) {
-  const int side = static_cast<int>(kImageSide);
-  if (row < 0 || row >= side || column < 0 || column >= side) return 0;
-  return image[static_cast<std::size_t>(row * side + column)];
+  if (row < 0 || row >= kSide || column < 0 || column >= kSide) return 0;
+  return image[static_cast<std::size_t>(row) * kImageSide + static_cast<std::size_t>(column)];
 }
 
 /// The ink between four pixels.
@@ -50,21 +51,24 @@ float Interpolate(const Pixels& image, float row, float column) {
 
 CameraEffect DrawCamera(Random& random) {
   CameraEffect effect;
-  effect.gain = Between(random, 0.4F, 0.9F);
-  effect.haze = Between(random, 0.0F, 0.25F);
-  effect.shift_right = Between(random, -0.8F, 0.8F);
-  effect.shift_down = Between(random, -0.8F, 0.8F);
-  effect.noise = Between(random, 0.01F, 0.06F);
+  effect.gain = Between(random, 0.45F, 0.75F);
+  effect.haze = Between(random, 0.1F, 0.25F);
+  effect.shift_right = Between(random, -0.5F, 0.5F);
+  effect.shift_down = Between(random, -0.5F, 0.5F);
+  effect.noise = Between(random, 0.03F, 0.06F);
   return effect;
 }
 
 Pixels Photograph(const Pixels& image, const CameraEffect& effect, Random& random) {
   Pixels seen;
-  for (std::size_t i = 0; i < kPixels; ++i) {
-    const float ink = Interpolate(image, static_cast<float>(i / kImageSide) - effect.shift_down,
-                                  static_cast<float>(i % kImageSide) - effect.shift_right);
-    const float value = effect.haze + effect.gain * ink + effect.noise * Noise(random);
-    seen[i] = std::clamp(value, 0.0F, 1.0F);
+  auto pixel = seen.begin();
+  for (int row = 0; row < kSide; ++row) {
+    for (int column = 0; column < kSide; ++column) {
+      const float ink = Interpolate(image, static_cast<float>(row) - effect.shift_down,
+                                    static_cast<float>(column) - effect.shift_right);
+      const float value = effect.haze + effect.gain * ink + effect.noise * Noise(random);
+      *pixel++ = std::clamp(value, 0.0F, 1.0F);
+    }
   }
   return seen;
 }

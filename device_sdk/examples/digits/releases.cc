@@ -38,7 +38,7 @@ Mlp WithShuffledOutputs(const Mlp& mlp, Random& random) {
 
 Images PhotographField(const Images& scenes) {
   Images pictures;
-  pictures.reserve(kFieldCameras * kPicturesPerCamera);
+  pictures.reserve(std::size_t{kFieldCameras} * kPicturesPerCamera);
   for (int device = 0; device < kFieldCameras; ++device) {
     FieldCamera camera(scenes, "field-" + std::to_string(device));
     for (int i = 0; i < kPicturesPerCamera; ++i) pictures.push_back(camera.Next());
@@ -85,7 +85,7 @@ std::vector<TrainedRelease> TrainReleases(const DigitImages& images, std::uint64
   // too, and forgets how to read dim, shifted and noisy digits. Only the field shows that.
   Mlp lab_only = better;
   Train(lab_only, images.train,
-        {.epochs = 20, .learning_rate = 3e-3F, .layers = TrainedLayers::kAll, .augment = {}},
+        {.epochs = 40, .learning_rate = 3e-3F, .layers = TrainedLayers::kAll, .augment = {}},
         random);
   add("digits-v4", "Trained further on clean images alone: fine in the lab, worse in the field.",
       lab_only);

@@ -16,7 +16,7 @@ using nlohmann::json;
 using nlohmann::ordered_json;
 
 constexpr std::size_t kHeadBytes = 8;
-constexpr std::size_t kHeaderBytesMax = 64 * 1024;
+constexpr std::size_t kHeaderBytesMax = 65'536;
 constexpr std::size_t kFileBytesMax = std::size_t{64} << 20;
 constexpr std::size_t kTensorsMax = 64;
 constexpr std::size_t kDimensionsMax = 8;
