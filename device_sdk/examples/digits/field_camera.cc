@@ -52,9 +52,9 @@ float Interpolate(const Pixels& image, float row, float column) {
 CameraEffect DrawCamera(Random& random) {
   CameraEffect effect;
   effect.gain = Between(random, 0.45F, 0.75F);
-  effect.haze = Between(random, 0.1F, 0.25F);
-  effect.shift_right = Between(random, -0.5F, 0.5F);
-  effect.shift_down = Between(random, -0.5F, 0.5F);
+  effect.haze = Between(random, 0.15F, 0.25F);
+  effect.shift_right = Between(random, -0.4F, 0.4F);
+  effect.shift_down = Between(random, -0.4F, 0.4F);
   effect.noise = Between(random, 0.03F, 0.06F);
   return effect;
 }

@@ -85,7 +85,7 @@ std::vector<TrainedRelease> TrainReleases(const DigitImages& images, std::uint64
   // too, and forgets how to read dim, shifted and noisy digits. Only the field shows that.
   Mlp lab_only = better;
   Train(lab_only, images.train,
-        {.epochs = 40, .learning_rate = 3e-3F, .layers = TrainedLayers::kAll, .augment = {}},
+        {.epochs = 80, .learning_rate = 3e-3F, .layers = TrainedLayers::kAll, .augment = {}},
         random);
   add("digits-v4", "Trained further on clean images alone: fine in the lab, worse in the field.",
       lab_only);
