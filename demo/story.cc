@@ -72,7 +72,6 @@ struct DevicePart {
   std::optional<std::int64_t> activated_ms, reverted_ms;
   std::string stage;
   std::int64_t bytes = 0;
-  bool offered = false;
 };
 
 DevicePart PartOf(const json& history, const std::string& rollout) {
@@ -81,7 +80,6 @@ DevicePart PartOf(const json& history, const std::string& rollout) {
     if (item.value("rollout", "") != rollout) continue;
     const std::string state = item.value("state", "");
     const std::int64_t ts = item.value("ts", std::int64_t{0});
-    part.offered = true;
     part.stage = item.value("stage", part.stage);
     part.bytes = std::max(part.bytes, item.value("bytes", std::int64_t{0}));
     if (state == "activating" || state == "trial")
@@ -111,7 +109,7 @@ Status Measure(const World& world, Facts& facts) {
   for (const json& device : devices) {
     SLUICE_ASSIGN(const json history, world.Ask({"device", "history", device.at("id")}));
     const DevicePart part = PartOf(history, facts.rollout_id);
-    if (!part.offered) continue;
+    if (part.bytes == 0) continue;  // not offered, or told to hold as part of the control arm
     facts.bytes_sent += part.bytes;
     facts.full_bytes += artifact_bytes;
     if (part.activated_ms) {
