@@ -68,7 +68,7 @@ Status ReadStage(const YamlNode& node, const std::string& path, const StageSpec*
   SLUICE_TRY(reader.Id("name", stage.name));
   if (!IsTopicLevel(stage.name)) {
     return reader.Complain(ErrorCode::kBadId, "name",
-                           "\"" + stage.name + "\"; allowed [A-Za-z0-9_-]{1,64}");
+                           Shown(stage.name) + "; allowed [A-Za-z0-9_-]{1,64}");
   }
   SLUICE_TRY(reader.Percent("target_percent", kTargetRange, stage.target));
   SLUICE_TRY(reader.Duration("duration_hours", kHoursRange, limits::kHour, stage.duration_ms));
@@ -193,7 +193,7 @@ Status ReadMinute(const YamlReader& reader, std::string_view key, std::uint16_t&
   const std::optional<std::uint16_t> parsed = ParseMinute(text);
   if (!parsed.has_value()) {
     return reader.Complain(ErrorCode::kCfgRange, key,
-                           "\"" + text + "\"; allowed \"00:00\" to \"23:59\"");
+                           Shown(text) + "; allowed \"00:00\" to \"23:59\"");
   }
   minute = *parsed;
   return {};
@@ -291,7 +291,7 @@ Status ReadSelector(const YamlReader& rollout, std::vector<SelectorTerm>& select
         selector.size() >= limits::kAttributesMax) {
       return rollout.Complain(
           ErrorCode::kCfgRange, "selector",
-          "\"" + term + "\"; allowed name=value terms of [A-Za-z0-9._-], at most " +
+          Shown(term) + "; allowed name=value terms of [A-Za-z0-9._-], at most " +
               std::to_string(limits::kAttributesMax) + " with commas between them");
     }
     selector.push_back({key, value});

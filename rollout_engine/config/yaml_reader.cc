@@ -11,7 +11,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t kShownTextMax = 40;  // of a wrong value, in an error
+constexpr std::size_t kShownTextMax = 40;  // bytes of a wrong value, in an error
 constexpr double kMilli = 1'000;
 
 std::string AtLine(int line) { return ", line " + std::to_string(line); }
@@ -20,11 +20,6 @@ std::string NumberText(double value) {
   std::array<char, 64> text;
   const auto end = std::to_chars(text.data(), text.data() + text.size(), value);
   return std::string(text.data(), end.ptr);
-}
-
-std::string Shown(const std::string& text) {
-  return "\"" + (text.size() <= kShownTextMax ? text : text.substr(0, kShownTextMax) + "...") +
-         "\"";
 }
 
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
@@ -212,6 +207,18 @@ Status YamlReader::Id(std::string_view key, std::string& value) const {
   }
   value = std::move(text);
   return {};
+}
+
+std::string Shown(std::string_view text) {
+  std::size_t length = std::min(text.size(), kShownTextMax);
+  const auto continues = [&](std::size_t i) {
+    return (static_cast<unsigned char>(text[i]) & 0xC0) == 0x80;
+  };
+  while (length < text.size() && continues(length)) --length;  // never half a character
+  std::string shown(text.substr(0, length));
+  std::ranges::replace_if(
+      shown, [](char c) { return static_cast<unsigned char>(c) < 0x20; }, ' ');
+  return "\"" + shown + (length < text.size() ? "..." : "") + "\"";
 }
 
 std::string_view NearestName(std::string_view written,

@@ -76,6 +76,8 @@ class YamlReader {
   std::string path_;
 };
 
+/// `text` in quotes for an error: on one line, shortened.
+std::string Shown(std::string_view text);
 /// Of `names` the one that a person most likely meant, or "".
 std::string_view NearestName(std::string_view written,
                              std::initializer_list<std::string_view> names);
@@ -104,7 +106,7 @@ Status YamlReader::OneOf(std::string_view key,
     }
     allowed += (allowed.empty() ? "" : " | ") + std::string(name);
   }
-  return Complain(ErrorCode::kCfgRange, key, "\"" + scalar->text + "\"; allowed " + allowed);
+  return Complain(ErrorCode::kCfgRange, key, Shown(scalar->text) + "; allowed " + allowed);
 }
 
 }  // namespace sluice

@@ -13,6 +13,7 @@
 namespace sluice {
 namespace {
 
+constexpr std::size_t kKeyBytesMax = 64;
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 
 std::string AtLine(int line) { return "line " + std::to_string(line); }
@@ -99,6 +100,12 @@ class TreeBuilder final : public YAML::EventHandler {
   }
 
   void SetKey(YamlNode node) {
+    const bool is_line = std::ranges::none_of(
+        node.text, [](char c) { return static_cast<unsigned char>(c) < 0x20; });
+    if (!is_line || node.text.empty() || node.text.size() > kKeyBytesMax) {
+      Refuse(ErrorCode::kYamlType,
+             AtLine(node.line) + ": a key that is no name; write one of the file's keys");
+    }
     Frame& frame = stack_.back();
     const auto same = [&](const YamlEntry& entry) { return entry.key == node.text; };
     const auto first = std::ranges::find_if(frame.node.entries, same);

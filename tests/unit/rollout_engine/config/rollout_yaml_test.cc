@@ -212,6 +212,12 @@ INSTANTIATE_TEST_SUITE_P(
         BadFile{"open bracket", "rollout: [1, 2\n", ErrorCode::kYamlSyntax, "line"},
         BadFile{"tag", With("5\n      duration", "!!int 5\n      duration"), ErrorCode::kYamlType,
                 "line 5: a tag"},
+        BadFile{"key of two lines", "rollout:\n  \"mo\\ndel\": a\n", ErrorCode::kYamlType,
+                "no name"},
+        BadFile{"key without end", "rollout:\n  " + std::string(65, 'a') + ": 1\n",
+                ErrorCode::kYamlType, "line 2: a key that is no name"},
+        BadFile{"value of two lines", With(kInterval, "scope: 'a\n\n      b'"),
+                ErrorCode::kCfgRange, "\"a b\"; allowed rollout | stage"},
         BadFile{"map as key", "rollout:\n  ? {a: 1}\n  : 2\n", ErrorCode::kYamlType, "as a key"}));
 
 INSTANTIATE_TEST_SUITE_P(
