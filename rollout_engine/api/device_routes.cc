@@ -121,10 +121,11 @@ void AddDeviceRoutes(httplib::Server& server, const Context& context) {
   server.Get(R"(/v1/devices/([^/]+)/history)", [context](const auto& request, auto& response) {
     History(context, request, response);
   });
-  server.Post(R"(/v1/devices/([^/]+)/operations)",
-              [context](const httplib::Request& request, httplib::Response& response) {
-                AnswerOperation(context, request, response, Subject::kDevice, request.matches[1]);
-              });
+  AddPost(server, R"(/v1/devices/([^/]+)/operations)",
+          [context](const httplib::Request& request, const std::string& body,
+                    httplib::Response& response) {
+            AnswerOperation(context, body, response, Subject::kDevice, request.matches[1]);
+          });
 }
 
 }  // namespace sluice::http

@@ -11,10 +11,10 @@ void AddEngineRoutes(httplib::Server& server, const Context& context) {
       return json;
     });
   });
-  server.Post("/v1/engine/operations",
-              [context](const httplib::Request& request, httplib::Response& response) {
-                AnswerOperation(context, request, response, Subject::kEngine, "");
-              });
+  AddPost(server, "/v1/engine/operations",
+          [context](const httplib::Request&, const std::string& body, httplib::Response& response) {
+            AnswerOperation(context, body, response, Subject::kEngine, "");
+          });
 }
 
 }  // namespace sluice::http

@@ -9,10 +9,9 @@ namespace {
 constexpr char kJsonType[] = "application/json";
 constexpr char kProblemType[] = "application/problem+json";
 
-Result<Operation> OperationOf(const httplib::Request& request, Subject subject,
-                              const std::string& object) {
+Result<Operation> OperationOf(const std::string& text, Subject subject, const std::string& object) {
   try {
-    const Json body = Json::parse(request.body);
+    const Json body = Json::parse(text);
     Operation operation{.id = body.at("id"),
                         .subject = subject,
                         .object = object,
@@ -115,9 +114,30 @@ Json ListJson(Json items, const std::string& next_cursor) {
   return list;
 }
 
-void AnswerOperation(const Context& context, const httplib::Request& request,
-                     httplib::Response& response, Subject subject, const std::string& object) {
-  const auto operation = OperationOf(request, subject, object);
+void AddPost(httplib::Server& server, const std::string& pattern, PostHandler handler) {
+  server.Post(pattern, [handler = std::move(handler)](const httplib::Request& request,
+                                                      httplib::Response& response,
+                                                      const httplib::ContentReader& read_content) {
+    std::string body;
+    std::size_t size_bytes = 0;
+    read_content([&](const char* data, std::size_t size) {
+      size_bytes += size;
+      if (size_bytes <= kBodyBytesMax) body.append(data, size);
+      return true;
+    });
+    if (size_bytes > kBodyBytesMax) {
+      return SendError(response,
+                       {ErrorCode::kTooBig, "the body has " + std::to_string(size_bytes) +
+                                                " bytes, allowed " + std::to_string(kBodyBytesMax) +
+                                                "; artifacts go to /v1/objects"});
+    }
+    handler(request, body, response);
+  });
+}
+
+void AnswerOperation(const Context& context, const std::string& body, httplib::Response& response,
+                     Subject subject, const std::string& object) {
+  const auto operation = OperationOf(body, subject, object);
   if (!operation) return SendError(response, operation.error());
   const auto outcome = context.loop.Run([&](Engine& engine) { return engine.Execute(*operation); });
   if (!outcome) return SendError(response, outcome.error());

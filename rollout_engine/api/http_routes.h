@@ -4,6 +4,7 @@
 
 #include <httplib.h>
 
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -57,8 +58,14 @@ void AddDeviceRoutes(httplib::Server& server, const Context& context);
 void AddReleaseRoutes(httplib::Server& server, const Context& context);
 void AddObjectRoutes(httplib::Server& server, const Context& context);
 
+/// A POST route whose body is read up to kBodyBytesMax; a longer one is read to its end, so that
+/// the sender hears why it was refused, and answered E_TOO_BIG.
+using PostHandler = std::function<void(const httplib::Request& request, const std::string& body,
+                                       httplib::Response& response)>;
+void AddPost(httplib::Server& server, const std::string& pattern, PostHandler handler);
+
 /// POST .../operations: the body as an operation on `object`, and its outcome.
-void AnswerOperation(const Context& context, const httplib::Request& request,
-                     httplib::Response& response, Subject subject, const std::string& object);
+void AnswerOperation(const Context& context, const std::string& body, httplib::Response& response,
+                     Subject subject, const std::string& object);
 
 }  // namespace sluice::http

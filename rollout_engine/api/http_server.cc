@@ -48,25 +48,6 @@ Status ClearPath(const std::string& path) {
   return {};
 }
 
-/// Bodies are read into memory before a route sees them, so their size is judged here; objects are
-/// streamed.
-httplib::Server::HandlerResponse CheckBody(const httplib::Request& request,
-                                           httplib::Response& response) {
-  using Handled = httplib::Server::HandlerResponse;
-  if (request.path.starts_with("/v1/objects/")) return Handled::Unhandled;
-  if (request.has_header("Transfer-Encoding")) {
-    http::SendError(response, {ErrorCode::kUsage, "this body needs a Content-Length"});
-    return Handled::Handled;
-  }
-  if (request.get_header_value<std::uint64_t>("Content-Length") > http::kBodyBytesMax) {
-    http::SendError(response, {ErrorCode::kTooBig, "the body has more than " +
-                                                       std::to_string(http::kBodyBytesMax) +
-                                                       " bytes; artifacts go to /v1/objects"});
-    return Handled::Handled;
-  }
-  return Handled::Unhandled;
-}
-
 }  // namespace
 
 struct HttpServer::Impl {
@@ -86,7 +67,6 @@ HttpServer::HttpServer(EngineLoop& loop, const ObjectStore& objects)
   server.set_write_timeout(kReadTimeoutS);
   server.set_keep_alive_timeout(kKeepAliveS);
   server.set_payload_max_length(limits::kPayloadBytesMax);
-  server.set_pre_routing_handler(CheckBody);
   server.set_error_handler([](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty() || request.method == "HEAD") return;
     const ErrorCode code = response.status == 413   ? ErrorCode::kTooBig

@@ -36,8 +36,8 @@ void Show(const Context& context, const httplib::Request& request, httplib::Resp
   response.set_content(ReleaseToJson(**release), kJsonType);
 }
 
-void Publish(const Context& context, const httplib::Request& request, httplib::Response& response) {
-  const auto publication = PublicationFromJson(request.body);
+void Publish(const Context& context, const std::string& body, httplib::Response& response) {
+  const auto publication = PublicationFromJson(body);
   if (!publication) return SendError(response, publication.error());
   const auto published =
       context.loop.Run([&](Engine& engine) { return engine.PublishRelease(*publication); });
@@ -54,10 +54,10 @@ void AddReleaseRoutes(httplib::Server& server, const Context& context) {
              [context](const auto& request, auto& response) { List(context, request, response); });
   server.Get(R"(/v1/releases/([^/]+))",
              [context](const auto& request, auto& response) { Show(context, request, response); });
-  server.Post("/v1/releases",
-              [context](const httplib::Request& request, httplib::Response& response) {
-                Publish(context, request, response);
-              });
+  AddPost(server, "/v1/releases",
+          [context](const httplib::Request&, const std::string& body, httplib::Response& response) {
+            Publish(context, body, response);
+          });
 }
 
 }  // namespace sluice::http

@@ -187,10 +187,11 @@ std::string FreshOperationId() {
   return ToHex(bytes);
 }
 
-void Create(const Context& context, const httplib::Request& request, httplib::Response& response) {
+void Create(const Context& context, const httplib::Request& request, const std::string& body,
+            httplib::Response& response) {
   if (request.get_param_value("dry_run") == "1") {
     return Answer(context, response, [&](Engine& engine) -> Result<Json> {
-      SLUICE_ASSIGN(const RolloutPlan plan, engine.PlanRollout(request.body));
+      SLUICE_ASSIGN(const RolloutPlan plan, engine.PlanRollout(body));
       return PlanJson(plan);
     });
   }
@@ -198,7 +199,7 @@ void Create(const Context& context, const httplib::Request& request, httplib::Re
                       .subject = Subject::kRollout,
                       .object = request.get_param_value("id"),
                       .op = "create",
-                      .arguments = {{"file", request.body}},
+                      .arguments = {{"file", body}},
                       .via = "http"};
   if (operation.id.empty()) operation.id = FreshOperationId();
   const auto created = context.loop.Run([&](Engine& engine) -> Result<Json> {
@@ -239,10 +240,9 @@ void Events(const Context& context, const httplib::Request& request, httplib::Re
 void AddRolloutRoutes(httplib::Server& server, const Context& context) {
   server.Get("/v1/rollouts",
              [context](const auto& request, auto& response) { List(context, request, response); });
-  server.Post("/v1/rollouts",
-              [context](const httplib::Request& request, httplib::Response& response) {
-                Create(context, request, response);
-              });
+  AddPost(server, "/v1/rollouts",
+          [context](const httplib::Request& request, const std::string& body,
+                    httplib::Response& response) { Create(context, request, body, response); });
   server.Get(R"(/v1/rollouts/([^/]+))",
              [context](const httplib::Request& request, httplib::Response& response) {
                Answer(context, response, [&](Engine& engine) -> Result<Json> {
@@ -260,10 +260,11 @@ void AddRolloutRoutes(httplib::Server& server, const Context& context) {
   server.Get(R"(/v1/rollouts/([^/]+)/events)", [context](const auto& request, auto& response) {
     Events(context, request, response);
   });
-  server.Post(R"(/v1/rollouts/([^/]+)/operations)",
-              [context](const httplib::Request& request, httplib::Response& response) {
-                AnswerOperation(context, request, response, Subject::kRollout, request.matches[1]);
-              });
+  AddPost(server, R"(/v1/rollouts/([^/]+)/operations)",
+          [context](const httplib::Request& request, const std::string& body,
+                    httplib::Response& response) {
+            AnswerOperation(context, body, response, Subject::kRollout, request.matches[1]);
+          });
 }
 
 }  // namespace sluice::http

@@ -172,7 +172,10 @@ void Engine::WorkOnDirectives(Turn& turn) {
 
 void Engine::AnswerDue(Turn& turn) {
   const auto now_ms = director_.SigningTime(turn.wall);
-  if (!now_ms) return;
+  if (!now_ms) {
+    silent_until_ = turn.now + limits::kClockRetry;
+    return;
+  }
   for (const std::string& id : conversation_.TakeDue(turn.now)) {
     const Device* device = devices_.Find(id);
     if (device == nullptr || !device->hello || device->behind) continue;
@@ -198,7 +201,7 @@ std::optional<BootMs> Engine::NextDeadline() const {
   if (superseded_) return next;
   consider(log_.NextTimer());
   consider(dispatch_.NextDeadline());
-  consider(conversation_.NextDeadline());
+  if (const auto answer = conversation_.NextDeadline()) consider(std::max(*answer, silent_until_));
   consider(views_.NextDeadline());
   if (connected_) consider(freshness_due_);
   return next;

@@ -146,6 +146,7 @@ class Engine {
   bool superseded_ = false;  // another engine with a higher epoch speaks for this fleet
   Status failure_;           // of the store; the engine stands still
   BootMs freshness_due_;
+  BootMs silent_until_{INT64_MIN / 2};  // while the clock cannot be right
   BootMs telemetry_saved_;
   EngineCounters counters_;
 };

@@ -115,6 +115,8 @@ Result<Outcome> Engine::RunOnRollout(const Operation& operation) {
 Result<EventBody> Engine::EventOf(const Operation& operation, const RolloutEntry& entry) {
   const std::string& reason = operation.reason;
   if (operation.op == "start") {
+    // Only a scheduled one looks for devices; the machine refuses to start any other.
+    if (entry.rollout.status != RolloutStatus::kScheduled) return EventBody(Started{});
     SLUICE_ASSIGN(Started started, runner_.PlanStart(entry));
     return EventBody(std::move(started));
   }

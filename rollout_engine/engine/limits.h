@@ -22,6 +22,8 @@ inline constexpr std::int64_t kReportAnswerDelay =
 inline constexpr std::uint32_t kAskAgainSeconds =
     5;  // to a device in `ready` whose permit is not due yet
 
+inline constexpr std::int64_t kClockRetry = 1'000;  // ms, while the clock cannot be right
+
 // What a device may get wrong before it is quarantined
 inline constexpr int kBadMessagesPerMinute = 10;
 inline constexpr std::size_t kStoreBehindDevices = 3;
