@@ -25,6 +25,7 @@ using std::chrono::milliseconds;
 
 constexpr std::size_t kInboxMessagesMax = 4'096;
 constexpr std::size_t kInboxBytesMax = std::size_t{16} << 20;
+constexpr milliseconds kDrainWait{2'000};
 constexpr milliseconds kDisconnectWait{2'000};
 // Paho reports its own connect timeout; ours is the net below it.
 constexpr milliseconds kTimeoutGrace{2'000};
@@ -457,17 +458,22 @@ void PahoTransport::Impl::Deliver(InboxItem item) {
 
 void PahoTransport::Impl::EndConnection() {
   std::shared_ptr<Connection> connection;
-  bool graceful = false;
+  bool alive = false;
   {
-    const std::lock_guard lock(mutex_);
-    graceful = serving_ && connection_ && !connection_->lost;
-    serving_ = false;
+    std::unique_lock lock(mutex_);
     connection = connection_;
+    alive = serving_ && !connection->lost;
+    serving_ = false;
+    // The last words before Stop ("offline") should arrive; a Reconnect is asked for when they do
+    // not.
+    if (alive && stopping_) {
+      changed_.wait_for(lock, kDrainWait, [&] { return connection->lost || window_.IsEmpty(); });
+    }
   }
-  if (graceful) {
-    // Says DISCONNECT, so that the broker keeps the will to itself, after what Publish accepted.
+  if (alive) {
+    // Says DISCONNECT, so that the broker keeps the will to itself.
     try {
-      connection->client.disconnect(kDisconnectWait)->wait_for(kDisconnectWait + kTimeoutGrace);
+      connection->client.disconnect()->wait_for(kDisconnectWait);
     } catch (const mqtt::exception&) {
       // The connection ended in its own way meanwhile; nothing is left to do for it.
     }
@@ -517,8 +523,7 @@ void PahoTransport::Impl::OnPublishEnded(std::uint64_t publish_id, bool ok) {
   {
     const std::lock_guard lock(mutex_);
     const std::optional<Qos> qos = window_.Release(publish_id);
-    if (qos != Qos::k1) return;
-    inbox_.emplace_back(Acknowledged{publish_id, ok});
+    if (qos == Qos::k1) inbox_.emplace_back(Acknowledged{publish_id, ok});
   }
   changed_.notify_all();
 }

@@ -42,6 +42,7 @@ class PublishWindow {
   Result<std::uint64_t> Admit(Qos qos, std::size_t bytes);
   /// Lets a message go and says of which QoS it was; nothing if its connection is over already.
   std::optional<Qos> Release(std::uint64_t id);
+  [[nodiscard]] bool IsEmpty() const { return messages_.empty(); }
   /// Empties the window; returns the QoS 1 messages that were in it, oldest first.
   std::vector<std::uint64_t> Abandon();
 

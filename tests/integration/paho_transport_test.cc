@@ -147,6 +147,18 @@ TEST_F(PahoTransportTest, LeavesItsWillWhenTheBrokerEndsTheConnectionButNotAtSto
   EXPECT_EQ(messages[1].topic, "end");
 }
 
+TEST_F(PahoTransportTest, SendsWhatItTookBeforeStop) {
+  Client watcher(broker_->Url(), "watcher", {{"presence", Qos::k1}});
+  Client client(broker_->Url(), "client");
+  ASSERT_TRUE(watcher.Connected() && client.Connected());
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_TRUE(
+        client.Publish("presence", "last words", i % 2 == 0 ? Qos::k0 : Qos::k1).has_value());
+  }
+  client.transport.Stop();
+  EXPECT_TRUE(watcher.events.WaitForMessages(100));
+}
+
 TEST_F(PahoTransportTest, SubscribesAgainAfterABrokerRestart) {
   Client client(broker_->Url(), "client", {{"a", Qos::k1}});
   ASSERT_TRUE(client.Connected());
