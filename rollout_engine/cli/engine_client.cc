@@ -12,7 +12,6 @@ namespace {
 constexpr time_t kConnectTimeoutSeconds = 5;
 constexpr time_t kAnswerTimeoutSeconds = 60;
 constexpr std::size_t kAnswerBytesMax = std::size_t{64} << 20;
-constexpr const char* kPageItems = "1000";
 constexpr int kPagesMax = 1'000;
 constexpr std::size_t kUploadPieceBytes = std::size_t{256} * 1024;
 
@@ -84,7 +83,7 @@ Result<std::string> EngineClient::Get(const std::string& path, const Query& quer
 }
 
 Result<std::string> EngineClient::GetAll(const std::string& path, Query query) const {
-  query["limit"] = kPageItems;
+  query["limit"] = std::to_string(kPageItems);
   Json all;
   for (int page = 0; page < kPagesMax; ++page) {
     SLUICE_ASSIGN(const std::string body, Get(path, query));

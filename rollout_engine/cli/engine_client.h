@@ -9,6 +9,9 @@
 
 namespace sluice {
 
+/// What a page of a list may hold at most.
+inline constexpr std::size_t kPageItems = 1'000;
+
 /// The body of an answer in 200..299. Everything else is an Error: the `code` and `detail` of the
 /// engine's problem, or E_NOT_CONNECTED, E_TIMEOUT, E_TOO_BIG.
 class EngineClient {

@@ -211,14 +211,33 @@ Status Explain(Session& session, const RolloutOptions& options) {
   return PrintText(session, ExplanationText(explanation, session.clock.Wall().ms));
 }
 
+/// Events have no cursor: the next page begins after the number of the last one.
+Result<Json> AllEvents(const EngineClient& engine, const RolloutOptions& options) {
+  Json all;
+  std::uint64_t after = options.after;
+  while (true) {
+    SLUICE_ASSIGN(const std::string body,
+                  engine.GetAll(PathOf(options) + "/events",
+                                {{"after", after == 0 ? "" : std::to_string(after)}}));
+    SLUICE_ASSIGN(Json page, ParseJson(body));
+    const std::size_t items = ItemsAt(page, "items").size();
+    const auto last =
+        items == 0 ? after : static_cast<std::uint64_t>(IntegerAt(page["items"].back(), "seq"));
+    if (all.is_null()) {
+      all = std::move(page);
+    } else {
+      for (const Json& event : ItemsAt(page, "items")) all["items"].push_back(event);
+    }
+    if (items < kPageItems || last <= after) return all;
+    after = last;
+  }
+}
+
 Status Events(Session& session, const RolloutOptions& options) {
   SLUICE_TRY(CheckRegistryId("rollout", options.id));
-  SLUICE_ASSIGN(const std::string list,
-                EngineClient(session.socket_path)
-                    .GetAll(PathOf(options) + "/events",
-                            {{"after", options.after == 0 ? "" : std::to_string(options.after)}}));
-  if (session.WantsDocument()) return PrintDocument(session, list);
-  return PrintText(session, EventTable(list));
+  SLUICE_ASSIGN(const Json list, AllEvents(EngineClient(session.socket_path), options));
+  if (session.WantsDocument()) return PrintDocument(session, list.dump());
+  return PrintText(session, EventTable(list.dump()));
 }
 
 void AddLooks(CLI::App& noun, Session& session, const std::shared_ptr<RolloutOptions>& options) {

@@ -85,6 +85,12 @@ std::string StageTable(const Json& rollout) {
   return table.Render();
 }
 
+/// The sentence behind the status; empty when it only repeats it.
+std::string WhyOf(const Json& rollout) {
+  std::string why = TextAt(rollout, "why");
+  return why == TextAt(rollout, "status") ? "" : why;
+}
+
 /// The counts that somebody may have to look after, and the sentence behind the status.
 std::string Attention(const Json& rollout) {
   std::string counts;
@@ -94,8 +100,7 @@ std::string Attention(const Json& rollout) {
     }
   }
   std::string text = counts.empty() ? "" : counts + "\n";
-  if (const std::string why = TextAt(rollout, "why"); !why.empty())
-    text += "! " + Printable(why) + "\n";
+  if (const std::string why = WhyOf(rollout); !why.empty()) text += "! " + Printable(why) + "\n";
   return text;
 }
 
@@ -124,7 +129,7 @@ Result<std::string> RolloutLine(std::string_view rollout_json) {
   for (const char* key : {"failed", "reverted", "lost"}) {
     if (IntegerAt(rollout, key) > 0) line += ", " + std::string(key) + " " + CountOf(rollout, key);
   }
-  if (const std::string why = TextAt(rollout, "why"); !why.empty()) line += ": " + why;
+  if (const std::string why = WhyOf(rollout); !why.empty()) line += ": " + why;
   return Printable(line);
 }
 

@@ -41,6 +41,8 @@ void AppendYaml(const Json& value, int indent, std::string& out) {
 int ExitCodeOf(ErrorCode code) noexcept {
   const std::string_view name = CodeName(code);
   if (name == "OK") return kExitOk;
+  if (code == ErrorCode::kCfgNoDevices)
+    return kExitRefused;  // the file is good, the fleet is not there
   if (name.starts_with("E_YAML_") || name.starts_with("E_CFG_")) return kExitUsage;
   if (name.starts_with("E_SIG_") || name.starts_with("E_KEY_")) return kExitRefused;
   switch (code) {

@@ -61,8 +61,8 @@ Error Corrupt(const std::string& what) {
 }  // namespace
 
 std::string ReleaseToJson(const Release& release) {
-  json answer = ReleaseView(release);
-  answer["api_version"] = kApiVersion;
+  json answer = {{"api_version", kApiVersion}};
+  answer.update(ReleaseView(release));
   return Dump(answer);
 }
 
@@ -74,8 +74,8 @@ std::string ReleasesToJson(std::span<const Release> releases, std::string_view n
 }
 
 std::string ReleaseToStoredJson(const Release& release) {
-  json stored = ReleaseView(release);
-  stored["v"] = kStoredVersion;
+  json stored = {{"v", kStoredVersion}};
+  stored.update(ReleaseView(release));
   return Dump(stored);
 }
 

@@ -1,0 +1,213 @@
+// `sluice key`, `root`, `release create|sign|verify|show` and `delta`: everything that needs no
+// engine.
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "common/contract/limits.h"
+#include "common/crypto/digest.h"
+#include "common/crypto/trust.h"
+#include "rollout_engine/registry/file_io.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/unit/rollout_engine/cli/sluice_program.h"
+
+namespace sluice {
+namespace {
+
+class OfflineCommands : public testing::Test {
+ protected:
+  Finished Run(const std::vector<std::string>& arguments) {
+    return RunProgram(directory_.path().string(), arguments);
+  }
+  void RunWell(const std::vector<std::string>& arguments) {
+    const Finished finished = Run(arguments);
+    ASSERT_EQ(finished.exit_code, 0) << arguments[0] << " " << arguments[1] << ": " << finished.err;
+  }
+  void MakeFleet() {
+    for (const char* role : {"root", "release", "director"}) {
+      RunWell({"key", "generate", "-o", std::string(role) + ".key"});
+    }
+    RunWell(RootCreate());
+  }
+  static std::vector<std::string> RootCreate() {
+    return {"root",
+            "create",
+            "--fleet",
+            "plant-7",
+            "--root-key",
+            "root.key.pub",
+            "--release-key",
+            "release.key.pub",
+            "--director-key",
+            "director.key.pub",
+            "--sign-with",
+            "root.key",
+            "-o",
+            "root.env"};
+  }
+  void MakeBundle() {
+    directory_.Write("model.bin", "a small model");
+    directory_.Write("val.bin", "images");
+    directory_.Write("meta.yaml",
+                     "model: detector\nfleet: plant-7\nformat: safetensors\nhardware: [edge-a]\n"
+                     "metrics: {accuracy: 0.97}\nvalidation: {file: val.bin}\n");
+    RunWell({"release", "create", "detector-v1", "model.bin", "--meta", "meta.yaml", "-o", "b"});
+  }
+
+  test_support::TemporaryDirectory directory_;
+};
+
+TEST_F(OfflineCommands, MakeAKeyPairThatOnlyItsOwnerReads) {
+  for (const char* algorithm : {"ed25519", "ecdsa-p256"}) {
+    const std::string file = std::string(algorithm) + ".key";
+    const Finished made = Run({"key", "generate", "-o", file, "--algorithm", algorithm});
+    ASSERT_EQ(made.exit_code, 0) << made.err;
+    struct stat status {};
+    ASSERT_EQ(::stat(directory_.File(file).c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0600u);
+    EXPECT_EQ(made.out.size(), 65u) << "the key id and a newline";
+    EXPECT_EQ(Run({"key", "show", file}).out, made.out);
+    EXPECT_EQ(Run({"key", "show", file + ".pub"}).out, made.out);
+    EXPECT_EQ(made.err.find("private"), std::string::npos);
+  }
+}
+
+TEST_F(OfflineCommands, NeverOverwriteAKey) {
+  RunWell({"key", "generate", "-o", "a.key"});
+  const Finished again = Run({"key", "generate", "-o", "a.key"});
+  EXPECT_EQ(again.exit_code, 4);
+  EXPECT_TRUE(again.err.starts_with("E_CONFLICT: ")) << again.err;
+  std::filesystem::remove(directory_.File("a.key"));
+  EXPECT_EQ(Run({"key", "generate", "-o", "a.key"}).exit_code, 4) << "a.key.pub is somebody's too";
+}
+
+TEST_F(OfflineCommands, MakeARootThatADeviceAccepts) {
+  MakeFleet();
+  const auto envelope = ReadFile(directory_.File("root.env"), limits::kRootBytesMax);
+  ASSERT_TRUE(envelope);
+  const auto trust = Trust::FromInstalledRoot(*envelope);
+  ASSERT_TRUE(trust) << trust.error().Line();
+  EXPECT_EQ(trust->root().fleet_id, "plant-7");
+  EXPECT_EQ(trust->root().version, 1u);
+  const Finished shown = Run({"root", "show", "root.env"});
+  EXPECT_EQ(shown.exit_code, 0);
+  EXPECT_NE(shown.out.find("fleet plant-7, version 1"), std::string::npos) << shown.out;
+  EXPECT_EQ(Run(RootCreate()).exit_code, 4) << "a root is never overwritten";
+}
+
+TEST_F(OfflineCommands, RefuseARootThatNoDeviceWouldAccept) {
+  MakeFleet();
+  std::filesystem::remove(directory_.File("root.env"));
+  auto too_few = RootCreate();
+  too_few.insert(too_few.end(), {"--threshold", "2"});
+  EXPECT_EQ(Run(too_few).exit_code, 2);
+  auto wrong_signer = RootCreate();
+  wrong_signer[11] = "release.key";
+  const Finished refused = Run(wrong_signer);
+  EXPECT_EQ(refused.exit_code, 4);
+  EXPECT_TRUE(refused.err.starts_with("E_SIG_")) << refused.err;
+  auto bad_fleet = RootCreate();
+  bad_fleet[3] = "plant 7";
+  EXPECT_EQ(Run(bad_fleet).exit_code, 2);
+  EXPECT_FALSE(std::filesystem::exists(directory_.File("root.env")));
+}
+
+TEST_F(OfflineCommands, BringAReleaseFromDraftToSigned) {
+  MakeFleet();
+  MakeBundle();
+  const Finished draft = Run({"release", "show", "b", "-o", "json"});
+  EXPECT_NE(draft.out.find(R"("state": "draft")"), std::string::npos) << draft.out;
+  const Finished unsigned_bundle = Run({"release", "verify", "b", "--root", "root.env"});
+  EXPECT_EQ(unsigned_bundle.exit_code, 4);
+  EXPECT_TRUE(unsigned_bundle.err.starts_with("E_NOT_SIGNED: ")) << unsigned_bundle.err;
+  RunWell({"release", "sign", "b", "--key", "release.key"});
+  RunWell({"release", "verify", "b", "--root", "root.env"});
+  EXPECT_NE(Run({"release", "show", "b"}).out.find("signed"), std::string::npos);
+  const Finished twice = Run({"release", "sign", "b", "--key", "release.key"});
+  EXPECT_EQ(twice.exit_code, 4);
+  EXPECT_TRUE(twice.err.starts_with("E_SIG_DUPLICATE_KEY")) << twice.err;
+}
+
+TEST_F(OfflineCommands, NoticeABundleWhoseArtifactWasChanged) {
+  MakeFleet();
+  MakeBundle();
+  RunWell({"release", "sign", "b", "--key", "release.key"});
+  const std::string hex = Sha256(AsBytes("a small model")).Hex();
+  std::ofstream(directory_.File("b/objects/" + hex.substr(0, 2) + "/" + hex)) << "a small m0del";
+  const Finished verified = Run({"release", "verify", "b", "--root", "root.env"});
+  EXPECT_EQ(verified.exit_code, 1);
+  EXPECT_TRUE(verified.err.starts_with("E_OBJECT_HASH")) << verified.err;
+}
+
+TEST_F(OfflineCommands, RefuseAReleaseWithOneLineThatSaysWhy) {
+  MakeBundle();
+  directory_.Write("bad.yaml", "model: detector\nmodel: detector\n");
+  directory_.Write("no_model.yaml", "fleet: plant-7\n");
+  directory_.Write("empty.bin", "");
+  const struct {
+    std::vector<std::string> arguments;
+    int exit_code;
+    std::string code;
+  } rows[] = {
+      {{"release", "create", "../x", "model.bin", "--meta", "meta.yaml"}, 2, "E_BAD_ID"},
+      {{"release", "create", "v2", "model.bin", "--meta", "absent.yaml"}, 3, "E_NOT_FOUND"},
+      {{"release", "create", "v2", "model.bin", "--meta", "bad.yaml"}, 2, "E_YAML_DUPLICATE"},
+      {{"release", "create", "v2", "model.bin", "--meta", "no_model.yaml"}, 2, "E_CFG_INCOMPLETE"},
+      {{"release", "create", "v2", "absent.bin", "--meta", "meta.yaml"}, 3, "E_NOT_FOUND"},
+      {{"release", "create", "v2", "empty.bin", "--meta", "meta.yaml"}, 1, "E_ARTIFACT_EMPTY"},
+      {{"release", "create", "v2", "--meta", "meta.yaml"}, 2, "E_USAGE"},
+      {{"release", "create", "v2", "model.bin", "--meta", "meta.yaml", "-o", "b"}, 4, "E_CONFLICT"},
+      {{"release", "sign", "b", "--key", "meta.yaml"}, 4, "E_KEY_FORMAT"},
+      {{"release", "sign", "nowhere", "--key", "meta.yaml"}, 3, "E_NOT_FOUND"},
+      {{"release", "verify", "b", "--root", "model.bin"}, 1, "E_ENV_FORMAT"},
+      {{"release", "list", "--data", "nowhere"}, 3, "E_NOT_FOUND"},
+      {{"store", "dump", "nowhere"}, 3, "E_NOT_FOUND"},
+  };
+  for (const auto& row : rows) {
+    const Finished finished = Run(row.arguments);
+    EXPECT_EQ(finished.exit_code, row.exit_code) << row.code << ": " << finished.err;
+    EXPECT_TRUE(finished.err.starts_with(row.code)) << finished.err;
+    EXPECT_EQ(std::count(finished.err.begin(), finished.err.end(), '\n'), 1) << finished.err;
+    EXPECT_EQ(finished.out, "");
+  }
+}
+
+TEST_F(OfflineCommands, MakeAndApplyADelta) {
+  std::string base(200'000, 'x');
+  for (std::size_t i = 0; i < base.size(); ++i) base[i] = static_cast<char>(i * 31 >> 3);
+  std::string artifact = base;
+  artifact[1000] ^= 1;
+  directory_.Write("base", base);
+  directory_.Write("artifact", artifact);
+  RunWell({"delta", "make", "artifact", "--base", "base", "-o", "payload"});
+  EXPECT_LT(std::filesystem::file_size(directory_.File("payload")), artifact.size() / 4);
+  EXPECT_TRUE(Run({"delta", "info", "payload"}).out.starts_with("delta, "));
+  RunWell({"delta", "apply", "payload", "--base", "base", "-o", "result"});
+  EXPECT_EQ(AsText(ReadFile(directory_.File("result"), 1 << 20).value()), artifact);
+  const Finished wrong_base = Run({"delta", "apply", "payload", "--base", "artifact", "-o", "r2"});
+  EXPECT_TRUE(wrong_base.err.starts_with("E_DELTA_BASE")) << wrong_base.err;
+  EXPECT_NE(wrong_base.exit_code, 0);
+}
+
+TEST_F(OfflineCommands, ExplainThemselves) {
+  const Finished help = Run({"--help"});
+  EXPECT_EQ(help.exit_code, 0);
+  EXPECT_NE(help.out.find("rollout"), std::string::npos);
+  EXPECT_TRUE(Run({"--version"}).out.starts_with("sluice "));
+  for (const std::vector<std::string>& wrong :
+       {std::vector<std::string>{},
+        {"rollout"},
+        {"rollouts", "list"},
+        {"key", "generate"},
+        {"rollout", "list", "-o", "xml"},
+        {"rollout", "status", "r-1", "--timeout", "soon"}}) {
+    const Finished finished = Run(wrong);
+    EXPECT_EQ(finished.exit_code, 2) << finished.err;
+    EXPECT_TRUE(finished.err.starts_with("E_USAGE: ")) << finished.err;
+  }
+}
+
+}  // namespace
+}  // namespace sluice
