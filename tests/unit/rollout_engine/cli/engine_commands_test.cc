@@ -1,9 +1,12 @@
 // The commands that speak to an engine: what they ask, what they print, how they end.
 #include <gtest/gtest.h>
 
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "common/crypto/digest.h"
+#include "rollout_engine/cli/session.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/unit/rollout_engine/cli/fake_engine.h"
 #include "tests/unit/rollout_engine/cli/sluice_program.h"
@@ -185,6 +188,35 @@ TEST_F(EngineCommands, GatherAllPagesOfAList) {
   const Finished document = Run({"device", "list", "-l", "hardware=jetson", "-o", "json"});
   EXPECT_EQ(json::parse(document.out),
             json::parse(R"({"api_version":"v1","items":[{"id":"a"},{"id":"b"}]})"));
+}
+
+TEST_F(EngineCommands, ReadOnAfterAFullPageOfEvents) {
+  json full = {{"items", json::array()}};
+  for (int seq = 1; seq <= 1'000; ++seq) full["items"].push_back({{"seq", seq}});
+  const std::string path = "GET /v1/rollouts/r-1/events?";
+  engine_.On(path + "limit=1000", {{200, full.dump()}});
+  engine_.On(path + "after=1000&limit=1000", {{200, R"({"items":[{"seq":1001}]})"}});
+  const Finished events = Run({"rollout", "events", "r-1", "-o", "json"});
+  ASSERT_EQ(events.exit_code, 0) << events.err;
+  const json items = json::parse(events.out).at("items");
+  ASSERT_EQ(items.size(), 1'001u);
+  EXPECT_EQ(items.back().at("seq"), 1'001);
+}
+
+TEST_F(EngineCommands, DrawOverTheLastScreenOnATerminal) {
+  engine_.On("GET /v1/rollouts/r-1", {{200, Rollout("running")}, {200, Rollout("completed")}});
+  std::ostringstream out, err;
+  const SystemClock clock;
+  SeededRandom random(1);
+  Session session{out, err, clock, random};
+  session.live = true;
+  const char* arguments[] = {"sluice", "--socket", socket_.c_str(), "rollout", "get", "r-1", "-w"};
+  EXPECT_EQ(RunSluice(static_cast<int>(std::size(arguments)), arguments, session), 0) << err.str();
+  const std::string screens = out.str();
+  const std::size_t redraw = screens.find("\x1b[3A\x1b[J");
+  ASSERT_NE(redraw, std::string::npos) << "three lines up: rollout, its header, the stages' header";
+  EXPECT_LT(screens.find("running"), redraw);
+  EXPECT_GT(screens.find("completed"), redraw);
 }
 
 TEST_F(EngineCommands, ShowDevicesAndTheirHistory) {

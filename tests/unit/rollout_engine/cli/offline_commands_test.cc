@@ -9,7 +9,10 @@
 #include "common/contract/limits.h"
 #include "common/crypto/digest.h"
 #include "common/crypto/trust.h"
+#include "rollout_engine/registry/bundle.h"
 #include "rollout_engine/registry/file_io.h"
+#include "rollout_engine/registry/registry.h"
+#include "rollout_engine/store/rocksdb_store.h"
 #include "tests/support/temporary_directory.h"
 #include "tests/unit/rollout_engine/cli/sluice_program.h"
 
@@ -172,6 +175,47 @@ TEST_F(OfflineCommands, RefuseAReleaseWithOneLineThatSaysWhy) {
     EXPECT_EQ(std::count(finished.err.begin(), finished.err.end(), '\n'), 1) << finished.err;
     EXPECT_EQ(finished.out, "");
   }
+}
+
+TEST_F(OfflineCommands, ReadTheRegistryOfAnEnginesFolder) {
+  MakeFleet();
+  MakeBundle();
+  RunWell({"release", "sign", "b", "--key", "release.key"});
+  const std::string data = directory_.File("engine");
+  {
+    const auto objects = ObjectStore::Open(data);
+    const auto store = RocksdbStore::Open(data + "/store", RocksdbStore::Mode::kCreate);
+    ASSERT_TRUE(store) << store.error().Line();
+    const auto bundle = Bundle::Load(directory_.File("b"));
+    ASSERT_TRUE(objects && bundle);
+    ASSERT_TRUE(bundle->objects().List([&](const Digest& object) {
+      return objects->PutFile(bundle->objects().PathOf(object)).has_value();
+    }));
+    const auto root = ReadFile(directory_.File("root.env"), limits::kRootBytesMax);
+    const auto trust = Trust::FromInstalledRoot(*root);
+    Registry registry(**store, *objects);
+    const Publication publication{
+        "detector-v1", bundle->release().metrics, {bundle->release().artifacts[0].envelope}};
+    const auto published = registry.Publish(*trust, publication, SystemClock().Wall());
+    ASSERT_TRUE(published) << published.error().Line();
+  }
+  EXPECT_EQ(Run({"release", "list", "--data", "engine", "-o", "name"}).out, "detector-v1\n");
+  EXPECT_NE(Run({"release", "show", "detector-v1", "--data", "engine"}).out.find("published"),
+            std::string::npos);
+  RunWell({"release", "verify", "detector-v1", "--data", "engine", "--root", "root.env"});
+  const Finished unknown = Run({"release", "show", "detector-v2", "--data", "engine"});
+  EXPECT_EQ(unknown.exit_code, 3);
+  EXPECT_EQ(unknown.err, "E_NO_SUCH_VERSION: detector-v2 (nearest: detector-v1)\n");
+
+  const Finished dump = Run({"store", "dump", "engine", "--prefix", "m"});
+  EXPECT_EQ(std::count(dump.out.begin(), dump.out.end(), '\n'), 3) << dump.out;
+  EXPECT_NE(dump.out.find("meta/schema\t1\n"), std::string::npos) << dump.out;
+  EXPECT_EQ(Run({"store", "verify", "engine"}).exit_code, 0);
+  const std::string hex = Sha256(AsBytes("images")).Hex();
+  std::ofstream(data + "/objects/" + hex.substr(0, 2) + "/" + hex) << "imag?s";
+  const Finished damaged = Run({"store", "verify", "engine"});
+  EXPECT_EQ(damaged.exit_code, 1);
+  EXPECT_NE(damaged.err.find(hex), std::string::npos) << damaged.err;
 }
 
 TEST_F(OfflineCommands, MakeAndApplyADelta) {
