@@ -77,6 +77,14 @@ Result<std::vector<Bytes>> ReadRoots(const std::vector<std::string>& paths) {
   return roots;
 }
 
+/// Before anything is made on disk: a typo must not start a second history.
+Status CheckFleet(const std::vector<Bytes>& roots, const std::string& fleet_id) {
+  SLUICE_ASSIGN(const Trust trust, Trust::FromInstalledRoot(roots.front()));
+  if (trust.root().fleet_id == fleet_id) return {};
+  return Fail(ErrorCode::kWrongFleet,
+              "the root is for fleet " + trust.root().fleet_id + ", --fleet says " + fleet_id);
+}
+
 Result<std::string> ReadPassword(const std::string& path) {
   if (path.empty()) return std::string();
   auto bytes = ReadFile(path, kPasswordBytesMax);
@@ -105,6 +113,7 @@ Result<PahoOptions> BrokerOptions(const DaemonOptions& options) {
 
 Status Serve(const DaemonOptions& options, const sigset_t& signals) {
   SLUICE_ASSIGN(const std::vector<Bytes> roots, ReadRoots(options.root_paths));
+  SLUICE_TRY(CheckFleet(roots, options.fleet_id));
   auto key = LoadSigningKey(options.director_key_path);
   if (!key) return Fail(key.error().With("--director-key"));
   SLUICE_ASSIGN(PahoOptions broker, BrokerOptions(options));
@@ -121,10 +130,6 @@ Status Serve(const DaemonOptions& options, const sigset_t& signals) {
   SLUICE_ASSIGN(const std::unique_ptr<Engine> engine,
                 Engine::Open({.id = options.engine_id, .version = SLUICE_VERSION},
                              {clock, *store, objects, transport, payloads}, *key, roots));
-  if (engine->director().fleet_id() != options.fleet_id) {
-    return Fail(ErrorCode::kWrongFleet, "the root is for fleet " + engine->director().fleet_id() +
-                                            ", --fleet says " + options.fleet_id);
-  }
   const Will will = engine->MakeWill();
 
   LoggedEvents events(loop);

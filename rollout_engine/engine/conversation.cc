@@ -89,7 +89,8 @@ void Conversation::Answer(const Device& device, std::uint32_t telemetry_interval
     turn.Publish(topic, director_.order_envelope(), Qos::k1, false);
     partner.order_sent = order;
   }
-  if (device.directive && turn.wall.ms < device.directive->value.expires_ms) {
+  if (device.directive && device.quarantine.empty() &&
+      turn.wall.ms < device.directive->value.expires_ms) {
     const bool newer = partner.after_hello ? hello.directive < device.directive->value.number
                                            : !device.directive->named;
     const bool in_force = partner.after_hello && !device.directive->finished;

@@ -55,7 +55,11 @@ void Engine::HandleMessage(const MqttMessage& message) {
 
 void Engine::Refuse(const Refusal& refusal) {
   ++counters_.refused_messages;
-  if (refusal.error.code == ErrorCode::kTmRange) ++counters_.telemetry_rejected;
+  if (refusal.error.code == ErrorCode::kTmRange) {
+    // A counter out of range is a bug of a model or its host, not an attack: dropped and counted.
+    ++counters_.telemetry_rejected;
+    return;
+  }
   Device* device = devices_.FindMutable(refusal.device);
   if (device == nullptr || !device->quarantine.empty()) return;
   if (DeviceDirectory::CountBad(*device, CurrentTurn().now)) {

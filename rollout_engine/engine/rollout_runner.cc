@@ -369,7 +369,10 @@ std::optional<Wanted> RolloutRunner::MissingBaseline(const Device& device, bool 
   const auto artifact = parts_.offers.FindArtifact(rollout.spec.model_version, device.hardware());
   if (!artifact || (*artifact)->manifest.artifact_sha256 == device.active_artifact)
     return std::nullopt;
-  const bool serves = !device.active_artifact.IsZero();
+  // What a roll back could not take away for want of a fallback does not count as serving.
+  const bool stranded = device.report && device.report->code == CodeName(ErrorCode::kNoFallback) &&
+                        device.report->active_artifact == device.active_artifact;
+  const bool serves = !device.active_artifact.IsZero() && !stranded;
   if (covered && serves) return std::nullopt;
   // A holdback keeps what it has.
   const auto member = rollout.members.find(device.id);

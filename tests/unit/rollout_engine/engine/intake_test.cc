@@ -173,6 +173,25 @@ TEST_F(DeviceWords, QuarantinesADeviceThatSendsRubbish) {
   EXPECT_TRUE(fleet_.rollout("r").members.contains("dev-001"));
 }
 
+TEST_F(DeviceWords, GivesAQuarantinedDeviceAnAnswerAndNothingElse) {
+  fleet_.AddDevices(4, v1_);
+  for (auto& device : fleet_.devices()) device->takes_installs = false;
+  StartRollout();
+  ASSERT_TRUE(fleet_.Operate("promote", "r").ok());
+  fleet_.Pass(2'000);
+  Operation quarantine;
+  quarantine.id = "quarantine-1";
+  quarantine.subject = Subject::kDevice;
+  quarantine.object = "dev-000";
+  quarantine.op = "quarantine";
+  ASSERT_TRUE(fleet_.engine().Execute(quarantine).ok());
+  fleet_.Pass(20'000);
+  fleet_.device(0).SayHello();
+  fleet_.Pass(20'000);
+  EXPECT_EQ(fleet_.device(0).order_of_types,
+            std::vector<std::string>{std::string(PayloadTypeName(PayloadType::kAnswer))});
+}
+
 TEST_F(DeviceWords, QuarantinesTwoMachinesUnderOneIdentity) {
   fleet_.AddDevices(2, v1_);
   FakeDevice& device = fleet_.device(0);
