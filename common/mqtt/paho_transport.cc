@@ -58,20 +58,12 @@ constexpr std::array kConnackTexts = {"",
                                       "wrong user name or password",
                                       "not authorized"};
 
-/// What a failed TLS connection may be put down to. OpenSSL's own word for an unknown authority and
-/// for an expired certificate is the same, and Paho checks the host name without a word.
-Error TlsError(const std::string& tls_text, const PahoOptions& options) {
-  if (tls_text.find("certificate verify failed") != std::string::npos) {
-    const std::string trusted =
-        options.tls.ca_path.empty() ? "the system's authorities" : options.tls.ca_path;
-    return {ErrorCode::kTlsUntrustedCa,
-            "the broker's certificate has expired or is of none of " + trusted};
-  }
-  if (tls_text.empty()) {
-    return {ErrorCode::kNotConnected,
-            "nobody answers there, or the broker's certificate is for another host name"};
-  }
-  return {ErrorCode::kNotConnected, tls_text};
+/// What a failed TLS connection may be put down to: Paho does not say which.
+std::string TlsCauses(const PahoOptions& options) {
+  const std::string trusted =
+      options.tls.ca_path.empty() ? "the system's authorities" : options.tls.ca_path;
+  return "; if the broker runs, its certificate has expired, is of none of " + trusted +
+         " or for another host name, or it wants a certificate of ours";
 }
 
 Error PublishError(const mqtt::exception& error) {
@@ -150,9 +142,7 @@ class PahoTransport::Impl {
   const std::unique_ptr<Random> random_;
   std::vector<Subscription> subscriptions_;
   TransportEvents* events_ = nullptr;
-  // Both stay where they are: a copy of either keeps pointers into its original.
-  mqtt::ssl_options ssl_options_;
-  mqtt::connect_options connect_options_;
+  mqtt::connect_options connect_options_;  // stays where it is: a copy keeps pointers into it
 
   mutable std::mutex mutex_;
   std::condition_variable changed_;
@@ -168,7 +158,6 @@ class PahoTransport::Impl {
   std::size_t inbox_bytes_ = 0;
   LinkUse used_;
   std::uint64_t dropped_messages_ = 0;
-  std::string tls_text_;
 
   std::thread thread_;
 };
@@ -245,18 +234,16 @@ void PahoTransport::Impl::BuildConnectOptions(const Will& will) {
                                                     will.retain));
   }
   if (!options_.broker_url.starts_with("ssl://")) return;
-  if (!options_.tls.ca_path.empty()) ssl_options_.set_trust_store(options_.tls.ca_path);
+  // No error handler: Paho calls it through a copy of these options that is gone by then.
+  mqtt::ssl_options ssl;
+  if (!options_.tls.ca_path.empty()) ssl.set_trust_store(options_.tls.ca_path);
   if (!options_.tls.certificate_path.empty()) {
-    ssl_options_.set_key_store(options_.tls.certificate_path);
-    ssl_options_.set_private_key(options_.tls.key_path);
+    ssl.set_key_store(options_.tls.certificate_path);
+    ssl.set_private_key(options_.tls.key_path);
   }
-  ssl_options_.set_enable_server_cert_auth(true);
-  ssl_options_.set_verify(true);
-  ssl_options_.set_error_handler([this](const std::string& line) {
-    const std::lock_guard lock(mutex_);
-    if (tls_text_.size() < 512) tls_text_ += line;
-  });
-  connect_options_.set_ssl(ssl_options_);
+  ssl.set_enable_server_cert_auth(true);
+  ssl.set_verify(true);
+  connect_options_.set_ssl(std::move(ssl));
 }
 
 void PahoTransport::Impl::Stop() {
@@ -347,7 +334,6 @@ Status PahoTransport::Impl::Connect() {
       const std::lock_guard lock(mutex_);
       connection_ = connection;
       reconnect_asked_ = false;
-      tls_text_.clear();
     }
     connection->connect_token =
         connection->client.connect(connect_options_, nullptr, connection->connect_listener);
@@ -379,16 +365,13 @@ Error PahoTransport::Impl::ConnectError(Connection& connection) {
                                            kConnackTexts[static_cast<std::size_t>(code)] + " (" +
                                            std::to_string(code) + ")"};
   }
-  if (options_.broker_url.starts_with("ssl://")) {
-    const std::lock_guard lock(mutex_);
-    return TlsError(tls_text_, options_).With(options_.broker_url);
-  }
   std::string detail = "no connection";
   try {
     connection.connect_token->try_wait();
   } catch (const mqtt::exception& error) {
     detail = error.to_string();
   }
+  if (options_.broker_url.starts_with("ssl://")) detail += TlsCauses(options_);
   return {ErrorCode::kNotConnected, options_.broker_url + ": " + detail};
 }
 

@@ -65,13 +65,11 @@ struct Client {
       if (sent.has_value()) return true;
       EXPECT_EQ(sent.error().code, ErrorCode::kBackpressure) << sent.error().Line();
       if (sent.error().code != ErrorCode::kBackpressure) return false;
-      ++refusals;
       std::this_thread::yield();
     }
     return false;
   }
   RecordingEvents events;  // outlives the transport
-  int refusals = 0;
   PahoTransport transport;
 };
 
@@ -238,7 +236,6 @@ TEST_F(PahoTransportTest, Carries500MessagesOf16KiBInOrder) {
     for (std::uint32_t i = 0; i < 500; ++i) {
       ASSERT_EQ(LoadLe<std::uint32_t>(messages[i].payload.data()), i);
     }
-    EXPECT_GT(sender.refusals, 0) << "8 MiB went out without any pacing";
     const std::uint64_t bytes = 500U * (5 + 16 * 1024 + 8);
     EXPECT_EQ(sender.transport.Used().bytes_up, bytes);
     EXPECT_EQ(receiver.transport.Used().bytes_down, bytes);
