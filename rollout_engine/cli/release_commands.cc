@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t kMetaBytesMax = 64 * 1024;
+constexpr std::uint64_t kMetaBytesMax = 65'536;
 
 struct ReleaseOptions {
   std::string name;  // also: the folder of a bundle

@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kIndexFile = "release.json";
-constexpr std::uint64_t kIndexBytesMax = 64 * 1024;
+constexpr std::uint64_t kIndexBytesMax = 65'536;
 
 std::string PayloadFile(std::size_t index) { return "manifest-" + std::to_string(index) + ".bin"; }
 std::string EnvelopeFile(std::size_t index) { return "manifest-" + std::to_string(index) + ".env"; }
