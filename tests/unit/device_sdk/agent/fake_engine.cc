@@ -1,5 +1,6 @@
 #include "tests/unit/device_sdk/agent/fake_engine.h"
 
+#include "common/contract/limits.h"
 #include "common/base/check.h"
 #include "common/contract/topics.h"
 #include "common/crypto/digest.h"
