@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/base/result.h"
 
@@ -22,7 +23,7 @@ inline Result<Json> ParseJson(std::string_view text) {
 /// A member that may be absent, null or of another type: then `otherwise`.
 inline std::string TextAt(const Json& json, const char* key, std::string otherwise = "") {
   const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : otherwise;
+  return found != json.end() && found->is_string() ? found->get<std::string>() : std::move(otherwise);
 }
 inline double NumberAt(const Json& json, const char* key, double otherwise = 0) {
   const auto found = json.find(key);

@@ -8,7 +8,7 @@
 namespace sluice {
 namespace {
 
-constexpr YamlLimits kMetaLimits{.bytes_max = 64 * 1024, .depth_max = 8, .nodes_max = 2'000};
+constexpr YamlLimits kMetaLimits{.bytes_max = 65'536, .depth_max = 8, .nodes_max = 2'000};
 constexpr NumberRange kShare{.low = 0, .high = 1};
 constexpr NumberRange kEpoch{.low = 0, .high = 4'294'967'295.0};
 constexpr NumberRange kLatencyMs{.low = 0, .high = 3'600'000, .unit = "ms"};

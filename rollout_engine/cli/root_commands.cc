@@ -68,6 +68,7 @@ Status Create(Session& session, const RootOptions& options) {
     keys.push_back(std::move(key));
   }
   std::vector<const SigningKey*> signers;
+  signers.reserve(keys.size());
   for (const SigningKey& key : keys) signers.push_back(&key);
   const Bytes envelope = Seal(PayloadType::kRoot, Encode(root), signers);
   // What no device would accept must not leave this machine.

@@ -31,7 +31,10 @@ void AppendYaml(const Json& value, int indent, std::string& out) {
     for (const auto& [key, item] : value.items()) {
       std::string text;
       AppendYaml(item, IsScalar(item) ? 0 : indent + kYamlIndent, text);
-      out += margin + key + (IsScalar(item) ? ": " : ":\n") + text;
+      out += margin;
+      out += key;
+      out += IsScalar(item) ? ": " : ":\n";
+      out += text;
     }
   }
 }

@@ -13,7 +13,7 @@ namespace {
 template <class... Arguments>
 std::string Print(const char* format, Arguments... arguments) {
   std::array<char, 64> text{};
-  std::snprintf(text.data(), text.size(), format, arguments...);
+  static_cast<void>(std::snprintf(text.data(), text.size(), format, arguments...));
   return text.data();
 }
 
@@ -55,8 +55,8 @@ std::string TimeText(std::int64_t wall_ms) {
   std::tm utc{};
   if (gmtime_r(&seconds, &utc) == nullptr) return "-";
   std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
-  return text.data();
+  const std::size_t length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return {text.data(), length};
 }
 
 std::string SizeText(std::uint64_t bytes) {

@@ -1,7 +1,8 @@
 // The engine's store port: ordered keys, atomic batches, one writer.
 //
-// Thread-safe for reads; Write from one thread at a time. E_STORE_IO, E_STORE_CORRUPT, E_STORE_READONLY (after a failed
-// write nothing is accepted any more: issue nothing and tell the operator).
+// Thread-safe for reads; Write from one thread at a time. E_STORE_IO, E_STORE_CORRUPT,
+// E_STORE_READONLY (after a failed write nothing is accepted any more: issue nothing and tell the
+// operator).
 #pragma once
 
 #include <functional>
@@ -39,11 +40,13 @@ class Store {
  public:
   virtual ~Store() = default;
   [[nodiscard]] virtual Result<std::optional<Bytes>> Get(std::string_view key) const = 0;
-  /// Durable when it returns OK iff `sync`; an unsynced batch may be lost with power, never torn, never out of order.
+  /// Durable when it returns OK iff `sync`; an unsynced batch may be lost with power, never torn,
+  /// never out of order.
   virtual Status Write(const WriteBatch& batch, bool sync) = 0;
   /// Calls `visit` for each key with that prefix in byte order, until it returns false.
-  virtual Status Scan(std::string_view prefix,
-                      const std::function<bool(std::string_view key, ByteView value)>& visit) const = 0;
+  virtual Status Scan(
+      std::string_view prefix,
+      const std::function<bool(std::string_view key, ByteView value)>& visit) const = 0;
 };
 
 }  // namespace sluice
