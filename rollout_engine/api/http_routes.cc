@@ -71,7 +71,7 @@ void SendError(httplib::Response& response, const Error& error) {
       kProblemType);
 }
 
-void SendJson(httplib::Response& response, Json json, int status) {
+void SendJson(httplib::Response& response, const Json& json, int status) {
   Json body = {{"api_version", kApiVersion}};
   body.update(json);
   response.status = status;

@@ -28,7 +28,7 @@ int StatusOf(ErrorCode code) noexcept;
 /// application/problem+json.
 void SendError(httplib::Response& response, const Error& error);
 /// An object with `api_version` in front.
-void SendJson(httplib::Response& response, Json json, int status = 200);
+void SendJson(httplib::Response& response, const Json& json, int status = 200);
 
 /// The engine's answer or its error.
 template <class Work>
@@ -36,7 +36,7 @@ void Answer(const Context& context, httplib::Response& response, Work work) {
   Result<Result<Json>> json = context.loop.Run(std::move(work));
   if (!json) return SendError(response, json.error());
   if (!*json) return SendError(response, json->error());
-  SendJson(response, std::move(**json));
+  SendJson(response, **json);
 }
 
 /// `limit`, 1 to 1,000: E_USAGE.

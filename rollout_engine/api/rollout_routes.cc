@@ -161,6 +161,7 @@ std::vector<std::string> Select(const Engine& engine, const std::string& model,
         return std::pair(a->created_ms, a->rollout.id) > std::pair(b->created_ms, b->rollout.id);
       });
   std::vector<std::string> ids;
+  ids.reserve(entries.size());
   for (const RolloutEntry* entry : entries) ids.push_back(entry->rollout.id);
   return ids;
 }

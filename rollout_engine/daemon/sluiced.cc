@@ -56,7 +56,7 @@ sigset_t BlockSignals() {
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  std::signal(SIGPIPE, SIG_IGN);
+  (void)std::signal(SIGPIPE, SIG_IGN);
   return signals;
 }
 
@@ -135,7 +135,7 @@ Status Serve(const DaemonOptions& options, const sigset_t& signals) {
   LoggedEvents events(loop);
   HttpServer http(loop, objects);
   loop.Start(*engine);
-  const Status served = [&]() -> Status {
+  Status served = [&]() -> Status {
     SLUICE_TRY(http.Start(options.socket_path));
     SLUICE_TRY(transport.Start(will, EngineSubscriptions(), events));
     spdlog::info("fleet {}, epoch {}, API on {}", options.fleet_id, engine->director().epoch(),

@@ -71,6 +71,7 @@ Status Engine::Load() {
   SLUICE_TRY(director_.Load(store, turn.wall, turn.batch));
   SLUICE_TRY(runner_.Resume(store, turn));
   dispatch_.ResumeSending(turn.now);
+  for (const auto& [id, device] : devices_.all()) telemetry_.Know(id, turn.now);
   telemetry_saved_ = turn.now;
   return Commit();
 }

@@ -45,7 +45,7 @@ inline constexpr std::int64_t kOutboxRetry = 5;  // ms
 // Chunks
 inline constexpr std::size_t kChunkJobsMax = 20'000;
 inline constexpr std::size_t kChunkRefusalsMax = 1'024;
-inline constexpr std::size_t kChunkBytesPerTurn = 256 * 1024;
+inline constexpr std::size_t kChunkBytesPerTurn = 256u << 10;
 inline constexpr std::int64_t kChunkJobIdle = 30'000;
 inline constexpr std::int64_t kChunkRetry = 1;  // ms, after back-pressure
 

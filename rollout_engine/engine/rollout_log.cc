@@ -1,7 +1,6 @@
 #include "rollout_engine/engine/rollout_log.h"
 
 #include <algorithm>
-#include <cstdio>
 #include <utility>
 
 #include "common/base/check.h"
@@ -13,6 +12,8 @@
 
 namespace sluice {
 namespace {
+
+constexpr std::size_t kIdDigits = 4;  // of r-NNNN, at least
 
 struct CreationRecord {
   std::string model;
@@ -131,8 +132,9 @@ RolloutEntry* RolloutLog::FindMutable(const std::string& id) {
 
 std::string RolloutLog::NextId() const {
   for (std::size_t number = entries_.size() + 1;; ++number) {
-    char id[32];
-    std::snprintf(id, sizeof id, "r-%04zu", number);
+    const std::string digits = std::to_string(number);
+    const std::string id =
+        "r-" + std::string(digits.size() < kIdDigits ? kIdDigits - digits.size() : 0, '0') + digits;
     if (!entries_.contains(id)) return id;
   }
 }
@@ -206,11 +208,10 @@ Result<std::vector<RolloutNote>> RolloutLog::Notes(const Store& store, const std
   return notes;
 }
 
-std::uint64_t RolloutLog::AddDecision(RolloutEntry& entry, std::string record, Turn& turn) {
+std::uint64_t RolloutLog::AddDecision(RolloutEntry& entry, std::string_view record, Turn& turn) {
   const std::uint64_t seq = ++entry.decisions;
   const std::string& id = entry.rollout.id;
-  turn.batch.Put(store_key::Join(store_key::kDecision, {id, store_key::Number(seq)}),
-                 std::string_view(record));
+  turn.batch.Put(store_key::Join(store_key::kDecision, {id, store_key::Number(seq)}), record);
   if (seq > limits::kDecisionsPerRolloutMax) {
     turn.batch.Delete(store_key::Join(
         store_key::kDecision, {id, store_key::Number(seq - limits::kDecisionsPerRolloutMax)}));

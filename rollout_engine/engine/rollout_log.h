@@ -63,7 +63,7 @@ class RolloutLog {
                                                 std::optional<std::uint64_t> after,
                                                 std::size_t limit);
   /// Stores a look; returns its key's number.
-  std::uint64_t AddDecision(RolloutEntry& entry, std::string record, Turn& turn);
+  std::uint64_t AddDecision(RolloutEntry& entry, std::string_view record, Turn& turn);
 
   /// The open rollout that counts this device, or nullptr.
   [[nodiscard]] RolloutEntry* Covering(const std::string& device);

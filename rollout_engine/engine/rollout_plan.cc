@@ -33,6 +33,7 @@ std::vector<RolloutPlan::Payload> PlanPayloadsOf(const Release& release,
     payload.bytes = built ? built->size_bytes : artifact.manifest.artifact_size;
   }
   std::vector<RolloutPlan::Payload> rows;
+  rows.reserve(payloads.size());
   for (auto& [key, payload] : payloads) rows.push_back(std::move(payload));
   return rows;
 }

@@ -104,7 +104,15 @@ Result<bool> TelemetryBook::Accept(const std::string& device, const Telemetry& t
   return accepted;
 }
 
-void TelemetryBook::Hear(const std::string& device, BootMs now) { fleet_[device].last_heard = now; }
+void TelemetryBook::Hear(const std::string& device, BootMs now) {
+  fleet_[device].last_heard = now;
+  changed_.insert(device);
+}
+
+void TelemetryBook::Know(const std::string& device, BootMs now) {
+  const auto [known, is_new] = fleet_.try_emplace(device);
+  if (is_new) known->second.last_heard = now;
+}
 
 BootMs TelemetryBook::LastHeard(const std::string& device) const {
   const auto found = fleet_.find(device);
@@ -113,8 +121,9 @@ BootMs TelemetryBook::LastHeard(const std::string& device) const {
 
 void TelemetryBook::Save(Turn& turn) {
   for (const std::string& device : changed_) {
-    turn.batch.Put(store_key::Join(store_key::kTotals, {device}),
-                   DumpJson(ToJson(fleet_.at(device))));
+    const auto totals = fleet_.find(device);
+    if (totals == fleet_.end()) continue;  // of a rollout, but never heard
+    turn.batch.Put(store_key::Join(store_key::kTotals, {device}), DumpJson(ToJson(totals->second)));
   }
   changed_.clear();
 }

@@ -23,6 +23,9 @@ class TelemetryBook {
                       std::int64_t baseline_ms, BootMs now);
   /// Any message counts against silence.
   void Hear(const std::string& device, BootMs now);
+  /// A device of the directory, after a start: one without totals is not silent since for ever, but
+  /// from now on.
+  void Know(const std::string& device, BootMs now);
 
   [[nodiscard]] FleetTelemetry& fleet() { return fleet_; }
   [[nodiscard]] const FleetTelemetry& fleet() const { return fleet_; }

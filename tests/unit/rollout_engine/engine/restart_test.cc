@@ -198,6 +198,27 @@ TEST(EngineRestart, LetsTimeStandStillWhileItIsDown) {
   EXPECT_GT(fleet.engine().Now() - before, -61'000);
 }
 
+TEST(EngineRestart, TakesNobodyForLostBecauseItWasAwayItself) {
+  Fleet fleet;
+  ASSERT_TRUE(fleet.StartEngine());
+  const Digest v1 = fleet.Release("detector-v1", 1, Fleet::Artifact(1));
+  fleet.Release("detector-v2", 2, Fleet::Artifact(2));
+  fleet.AddDevices(80, v1);
+  ASSERT_TRUE(fleet.Create(TwoStages("detector-v2"), "r").ok());
+  ASSERT_TRUE(fleet.Operate("start", "r").ok());
+  fleet.Pass(2'000);
+  for (int restart = 0; restart < 4; ++restart) {
+    fleet.CrashEngine();
+    fleet.clock().now_ms += 60'000;
+    ASSERT_TRUE(fleet.StartEngine());
+    for (int s = 0; s < 10; s += 5) {
+      fleet.Pass(5'000);
+      fleet.InferAll();
+    }
+    EXPECT_EQ(fleet.StatusOf("r"), RolloutStatus::kRunning) << fleet.rollout("r").why;
+  }
+}
+
 TEST(EngineRestart, RefusesACorruptEventLog) {
   Story story;
   story.Tell(0);
