@@ -31,13 +31,6 @@ void Conversation::Grant(const std::string& device, const Digest& manifest, Boot
   Owe(device, Urgency::kNews, now);
 }
 
-void Conversation::Forget(const std::string& device) {
-  const auto found = partners_.find(device);
-  if (found == partners_.end()) return;
-  if (found->second.due) due_.erase({*found->second.due, device});
-  partners_.erase(found);
-}
-
 std::vector<std::string> Conversation::TakeDue(BootMs now) {
   std::vector<std::string> devices;
   while (!due_.empty() && due_.begin()->first <= now) {

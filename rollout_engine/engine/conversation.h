@@ -49,7 +49,6 @@ class Conversation {
   void Grant(const std::string& device, const Digest& manifest, BootMs now);
   /// No permit that was given and not yet sent goes out; those on the wire end by themselves.
   void WithdrawPermit(const std::string& device) { partners_[device].permit.reset(); }
-  void Forget(const std::string& device);
 
   /// Who is to be answered now.
   [[nodiscard]] std::vector<std::string> TakeDue(BootMs now);

@@ -200,8 +200,6 @@ std::string_view VerdictWord(Decision decision) noexcept {
   return "pending";
 }
 
-std::string EncodeJudgeInput(const JudgeInput& input) { return DumpJson(ToJson(input)); }
-
 LookSummary Summarise(const JudgeInput& input, const JudgeOutput& output, std::int32_t stage,
                       std::int64_t ts_ms) {
   LookSummary summary{.stage = stage,

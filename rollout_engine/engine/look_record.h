@@ -38,9 +38,6 @@ struct LookSummary {
 /// pass, fail, inconclusive, or pending while the soak goes on.
 std::string_view VerdictWord(Decision decision) noexcept;
 
-/// What the judge read, as JSON on one line in the layout of the vectors.
-std::string EncodeJudgeInput(const JudgeInput& input);
-
 LookSummary Summarise(const JudgeInput& input, const JudgeOutput& output, std::int32_t stage,
                       std::int64_t ts_ms);
 
