@@ -87,19 +87,27 @@ void ReadHoldings(FieldReader& read, const wire::Hello& from, Hello& hello) {
 
 std::unique_ptr<wire::ValidationNumbers> ToWire(const ValidationNumbers& numbers) {
   if (numbers == ValidationNumbers{}) return nullptr;
-  return std::make_unique<wire::ValidationNumbers>(numbers.n, numbers.correct_base,
+  return std::make_unique<wire::ValidationNumbers>(numbers.n, numbers.n_base, numbers.correct_base,
                                                    numbers.correct_new, numbers.only_base,
                                                    numbers.only_new, numbers.latency_us_p99);
 }
 
 ValidationNumbers ReadValidation(FieldReader& read, const wire::ValidationNumbers& from) {
-  const ValidationNumbers numbers{from.n(),         from.correct_base(), from.correct_new(),
-                                  from.only_base(), from.only_new(),     from.latency_us_p99()};
+  const ValidationNumbers numbers{.n = from.n(),
+                                  .n_base = from.n_base(),
+                                  .correct_base = from.correct_base(),
+                                  .correct_new = from.correct_new(),
+                                  .only_base = from.only_base(),
+                                  .only_new = from.only_new(),
+                                  .latency_us_p99 = from.latency_us_p99()};
   // Both models saw the same items, so what both got right is counted the same from either side.
-  const bool consistent =
-      numbers.correct_base <= numbers.n && numbers.correct_new <= numbers.n &&
+  const bool pairs_agree =
+      numbers.n_base == numbers.n && numbers.correct_base <= numbers.n &&
       numbers.only_base <= numbers.correct_base && numbers.only_new <= numbers.correct_new &&
       numbers.correct_base - numbers.only_base == numbers.correct_new - numbers.only_new;
+  const bool alone = numbers.n_base == 0 && numbers.correct_base == 0 && numbers.only_base == 0 &&
+                     numbers.only_new == 0;
+  const bool consistent = numbers.correct_new <= numbers.n && (pairs_agree || alone);
   read.Require(consistent, "validation",
                "the counts of the paired validation contradict each other");
   return numbers;

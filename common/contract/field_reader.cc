@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/utf8.h"
 #include "common/contract/limits.h"
 #include "common/contract/topics.h"
 
@@ -44,40 +45,6 @@ bool IsOptionalCode(std::string_view text) noexcept {
                      [](char c) { return (c >= 'A' && c <= 'Z') || IsDigit(c) || c == '_'; });
 }
 
-/// Length of the UTF-8 sequence at the front of `text` (Unicode 15, table 3-7), 0 if it is
-/// ill-formed.
-std::size_t Utf8SequenceLength(std::string_view text) {
-  const auto byte = [&](std::size_t i) {
-    return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0};
-  };
-  const auto continues = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
-  const std::uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return continues(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const bool overlong = first == 0xE0 && byte(1) < 0xA0;
-    const bool surrogate = first == 0xED && byte(1) > 0x9F;
-    return continues(1) && continues(2) && !overlong && !surrogate ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const bool overlong = first == 0xF0 && byte(1) < 0x90;
-    const bool beyond = first == 0xF4 && byte(1) > 0x8F;
-    return continues(1) && continues(2) && continues(3) && !overlong && !beyond ? 4 : 0;
-  }
-  return 0;
-}
-
-bool IsPrintableUtf8(std::string_view text) {
-  while (!text.empty()) {
-    const auto first = static_cast<std::uint8_t>(text.front());
-    if (first < 0x20 || first == 0x7F) return false;
-    const std::size_t length = Utf8SequenceLength(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 }  // namespace
 
 void FieldReader::Require(bool holds, std::string_view field, std::string_view rule) {
@@ -117,7 +84,7 @@ std::string FieldReader::OptionalCode(std::string_view field, const flatbuffers:
 std::string FieldReader::Line(std::string_view field, const flatbuffers::String* text,
                               std::size_t bytes_max) {
   const std::string_view view = View(text);
-  const bool accepted = view.size() <= bytes_max && IsPrintableUtf8(view);
+  const bool accepted = view.size() <= bytes_max && IsPrintableLine(view);
   Require(accepted, field,
           "one line of UTF-8 without control characters, at most " + std::to_string(bytes_max) +
               " bytes");

@@ -90,7 +90,8 @@ std::string_view ReportStateName(ReportState state) noexcept;
 bool IsTerminal(ReportState state) noexcept;
 
 struct ValidationNumbers {
-  std::uint32_t n = 0;  // 0 = not run
+  std::uint32_t n = 0;       // 0 = not run
+  std::uint32_t n_base = 0;  // n, or 0: nothing to pair with, the three base counts are 0
   std::uint32_t correct_base = 0, correct_new = 0;
   std::uint32_t only_base = 0, only_new = 0;  // discordant pairs
   std::uint32_t latency_us_p99 = 0;           // of the new model

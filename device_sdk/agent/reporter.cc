@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/utf8.h"
+
 namespace sluice::device {
 namespace {
 
@@ -20,7 +22,8 @@ Reporter::Reporter(SlotStore& store, Transport& transport, std::string topic)
 
 std::uint64_t Reporter::Add(Report report, BootMs now) {
   report.seq = ++last_seq_;
-  report.text.resize(std::min(report.text.size(), limits::kReportTextMax));
+  // The text may end in what a hook or an exception said, and the engine refuses what is no line.
+  report.text = ToPrintableLine(report.text, limits::kReportTextMax);
   Waiting waiting{{report.seq, IsTerminal(report.state), Encode(report)}};
   if (store_.PushReport(waiting.entry)) {
     // The store may have dropped an older one to make room: what is pending there is what waits

@@ -75,6 +75,7 @@ ValidationVerdict JudgeValidation(const ReleaseManifest& manifest,
   // its own.
   const bool paired = base && !FaultOfRun(*base) && base->n == candidate.n;
   if (paired) {
+    numbers.n_base = base->n;
     numbers.correct_base = CountRight(base->scores);
     for (std::size_t i = 0; i < candidate.scores.size(); ++i) {
       const bool base_right = IsRight(base->scores[i]);
@@ -89,7 +90,7 @@ ValidationVerdict JudgeValidation(const ReleaseManifest& manifest,
 }
 
 std::int8_t ValidationDropQ(const ValidationNumbers& numbers) {
-  if (numbers.n == 0) return Telemetry::kValDropNotRun;
+  if (numbers.n_base == 0) return Telemetry::kValDropNotRun;
   const double drop =
       (static_cast<double>(numbers.correct_base) - static_cast<double>(numbers.correct_new)) /
       static_cast<double>(numbers.n);

@@ -37,7 +37,7 @@ ValidationVerdict JudgeValidation(const ReleaseManifest& manifest,
                                   const std::optional<SetRun>& base, const SetRun& candidate);
 
 /// Telemetry's val_drop_q: (correct_base - correct_new) / n in 1/512, clamped; kValDropNotRun
-/// without a set.
+/// without a set or without a base.
 std::int8_t ValidationDropQ(const ValidationNumbers& numbers);
 
 /// Cumulative counters of the serving model in this activation.

@@ -10,6 +10,8 @@
 #include <sstream>
 #include <utility>
 
+#include "common/base/utf8.h"
+
 namespace sluice {
 namespace {
 
@@ -175,27 +177,6 @@ class TreeBuilder final : public YAML::EventHandler {
   int documents_ = 0;
 };
 
-/// The length of the UTF-8 sequence at the front, or 0.
-std::size_t Utf8Length(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const unsigned char lead = byte(0);
-  const std::size_t length = lead < 0x80   ? 1
-                             : lead < 0xC2 ? 0
-                             : lead < 0xE0 ? 2
-                             : lead < 0xF0 ? 3
-                             : lead < 0xF5 ? 4
-                                           : 0;
-  if (length == 0 || text.size() < length) return 0;
-  for (std::size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 0;
-  }
-  if ((lead == 0xE0 && byte(1) < 0xA0) || (lead == 0xED && byte(1) > 0x9F) ||
-      (lead == 0xF0 && byte(1) < 0x90) || (lead == 0xF4 && byte(1) > 0x8F)) {
-    return 0;
-  }
-  return length;
-}
-
 /// Refuses what editors and shells smuggle in. Returns the text with line ends of one kind.
 Result<std::string> Normalise(std::string_view text) {
   if (text.starts_with(kByteOrderMark)) text.remove_prefix(kByteOrderMark.size());
@@ -204,7 +185,7 @@ Result<std::string> Normalise(std::string_view text) {
   int line = 1;
   bool in_indent = true;
   while (!text.empty()) {
-    const std::size_t length = text.starts_with("\r\n") ? 2 : Utf8Length(text);
+    const std::size_t length = text.starts_with("\r\n") ? 2 : Utf8SequenceLength(text);
     const char first = text.front();
     if (length == 0) {
       return Fail(ErrorCode::kYamlSyntax, AtLine(line) + ": not UTF-8; save the file as UTF-8");

@@ -232,7 +232,7 @@ Report SampleReport() {
   report.bytes_up = 9'000;
   report.bytes_done = 210'000;
   report.bytes_total = 210'000;
-  report.validation = {1'000, 913, 871, 60, 18, 74'000};
+  report.validation = {1'000, 1'000, 913, 871, 60, 18, 74'000};
   return report;
 }
 

@@ -131,6 +131,9 @@ TEST(ReportCodec, ChecksEveryField) {
           {"validation", [](Report& r) { r.validation.only_base = r.validation.correct_base + 1; }},
           {"validation", [](Report& r) { r.validation.only_new = r.validation.correct_new + 1; }},
           {"validation", [](Report& r) { ++r.validation.only_new; }},
+          {"validation", [](Report& r) { --r.validation.n_base; }},
+          {"validation", [](Report& r) { r.validation.n_base = 0; }},
+          {"", [](Report& r) { r.validation = {.n = 100, .correct_new = 95}; }},
       });
 }
 

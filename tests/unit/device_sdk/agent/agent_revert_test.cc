@@ -111,9 +111,11 @@ TEST_F(AgentRevert, RevertsWhenTheRunnerIsUnhealthy) {
 }
 
 TEST_F(AgentRevert, RevertsWhatDoesNotActivate) {
+  world_.engine.grants_permits = false;
   world_.engine.Send(world_.engine.InstallOf(v2_));
   ASSERT_TRUE(world_.RunUntil(UpdateState::kReady));
   world_.runner.activate = {"E_LOAD", "no memory"};
+  world_.engine.grants_permits = true;
   world_.Run(1'500);
   world_.runner.activate = {};
   // The release gone back to could not be activated either, so nothing serves, and the engine is

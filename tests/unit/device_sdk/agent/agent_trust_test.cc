@@ -136,6 +136,7 @@ TEST_F(AgentTrust, RefusesAnAnswerToAnotherHello) {
   answer.fleet_id = kFleet;
   answer.device_id = kDevice;
   answer.nonce.fill(7);
+  answer.held.root_version = 1;
   answer.engine_epoch = kEpoch;
   answer.now_ms = world_.engine.now_ms;
   SendToDevice(Seal(PayloadType::kAnswer, Encode(answer), {&world_.engine.director_key()}));

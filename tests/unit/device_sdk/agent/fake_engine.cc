@@ -1,7 +1,9 @@
 #include "tests/unit/device_sdk/agent/fake_engine.h"
 
-#include "common/contract/limits.h"
+#include <cstdio>
+
 #include "common/base/check.h"
+#include "common/contract/limits.h"
 #include "common/contract/topics.h"
 #include "common/crypto/digest.h"
 
@@ -11,6 +13,15 @@ namespace {
 SigningKey KeyFrom(std::uint64_t seed) {
   SeededRandom random(seed);
   return *SigningKey::Generate(SignatureAlgorithm::kEd25519, random);
+}
+
+/// A device that sends what the engine would refuse is what these tests are there to find.
+template <class Message>
+Message Read(ByteView bytes) {
+  Result<Message> message = Decode<Message>(bytes);
+  if (!message) std::fprintf(stderr, "%s\n", message.error().Line().c_str());
+  SLUICE_CHECK(message.has_value());
+  return *std::move(message);
 }
 
 RoleKeys Keys(const SigningKey& key) { return {{key.Public()}, 1}; }
@@ -174,23 +185,25 @@ void FakeEngine::OnMessage(MqttMessage message) {
   if (!topic) return;
   switch (topic->kind) {
     case UpKind::kHello:
-      hellos.push_back(*Decode<Hello>(message.payload));
+      hellos.push_back(Read<Hello>(message.payload));
+      named_ = hellos.back().directive;
       if (answers) AnswerHello();
       break;
     case UpKind::kReport: {
-      reports.push_back(*Decode<Report>(message.payload));
+      reports.push_back(Read<Report>(message.payload));
       report_seq_ = std::max(report_seq_, reports.back().seq);
+      named_ = std::max(named_, reports.back().directive);
       if (answers && acknowledges_reports && !hellos.empty()) AnswerHello();
       break;
     }
     case UpKind::kTelemetry:
-      telemetry.push_back(*Decode<Telemetry>(message.payload));
+      telemetry.push_back(Read<Telemetry>(message.payload));
       break;
     case UpKind::kPresence:
       presence.emplace_back(AsText(message.payload));
       break;
     case UpKind::kFetch:
-      fetches.push_back(*Decode<FetchRequest>(message.payload));
+      fetches.push_back(Read<FetchRequest>(message.payload));
       if (serves_chunks) Serve(fetches.back());
       break;
   }
@@ -213,7 +226,7 @@ void FakeEngine::AnswerHello() {
   answer.telemetry_interval_s = 5;
   SendRaw(directive_topic_, Seal(PayloadType::kAnswer, Encode(answer), {&director_key_}));
   if (hello.order < order.number) SendRaw(directive_topic_, SealOrder(order));
-  if (hello.directive < directive_number_) SendRaw(directive_topic_, directive_);
+  if (named_ < directive_number_) SendRaw(directive_topic_, directive_);
 }
 
 void FakeEngine::Serve(const FetchRequest& request) {

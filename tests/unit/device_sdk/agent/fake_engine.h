@@ -91,6 +91,7 @@ class FakeEngine final : public TransportEvents {
   std::uint64_t release_seq_ = 0;
   Bytes directive_;
   SequenceNumber directive_number_;
+  SequenceNumber named_;  // newest Directive that a hello or report spoke of
   std::uint64_t report_seq_ = 0;
 };
 

@@ -15,13 +15,17 @@ class SinkTransport final : public Transport {
   void Stop() override {}
   Result<std::uint64_t> Publish(std::string_view, ByteView payload, Qos, bool) override {
     if (refuses) return Fail(ErrorCode::kBackpressure, "full");
-    sent.push_back(Decode<Report>(payload)->seq);
+    const Result<Report> report = Decode<Report>(payload);
+    EXPECT_TRUE(report) << report.error().Line();
+    sent.push_back(report->seq);
+    texts.push_back(report->text);
     return sent.size();
   }
   void Reconnect() override {}
   [[nodiscard]] LinkUse Used() const override { return {}; }
   bool refuses = false;
   std::vector<std::uint64_t> sent;
+  std::vector<std::string> texts;
 };
 
 class ReporterTest : public testing::Test {
@@ -46,6 +50,18 @@ class ReporterTest : public testing::Test {
   SinkTransport transport_;
   std::unique_ptr<Reporter> reporter_;
 };
+
+TEST_F(ReporterTest, SendsOneLineOfWhateverAHookSaid) {
+  reporter_->OnConnected();
+  Report report = Some(ReportState::kFailed);
+  report.text =
+      "hook failed twice; its last words: Traceback:\n  boom \xFF\n" + std::string(600, 'x');
+  reporter_->Add(report, {0});
+  ASSERT_EQ(transport_.texts.size(), 1u);
+  EXPECT_EQ(transport_.texts[0].substr(0, 54),
+            "hook failed twice; its last words: Traceback:   boom ?");
+  EXPECT_EQ(transport_.texts[0].size(), limits::kReportTextMax);
+}
 
 TEST_F(ReporterTest, NumbersReportsOnAcrossRestarts) {
   reporter_->Add(Some(), {0});

@@ -29,6 +29,7 @@ TEST(JudgeValidation, PassesAReleaseThatIsAsGood) {
       JudgeValidation(ManifestWithSet(), RunWith(100, 92), RunWith(100, 91));
   EXPECT_FALSE(verdict.failure);
   EXPECT_EQ(verdict.numbers.n, 100u);
+  EXPECT_EQ(verdict.numbers.n_base, 100u);
   EXPECT_EQ(verdict.numbers.correct_base, 92u);
   EXPECT_EQ(verdict.numbers.only_base, 1u);
   EXPECT_EQ(verdict.numbers.only_new, 0u);
@@ -79,6 +80,16 @@ TEST(JudgeValidation, JudgesAloneWithoutABase) {
   EXPECT_TRUE(JudgeValidation(ManifestWithSet(), std::nullopt, RunWith(100, 70)).failure);
 }
 
+TEST(JudgeValidation, CountsNoPairsWhereNothingServes) {
+  const ValidationVerdict verdict =
+      JudgeValidation(ManifestWithSet(), std::nullopt, RunWith(100, 95));
+  EXPECT_FALSE(verdict.failure);
+  EXPECT_EQ(verdict.numbers.correct_new, 95u);
+  EXPECT_EQ(verdict.numbers.n_base, 0u);
+  EXPECT_EQ(verdict.numbers.correct_base, 0u);
+  EXPECT_EQ(ValidationDropQ(verdict.numbers), Telemetry::kValDropNotRun);
+}
+
 TEST(JudgeValidation, HasNothingToJudgeWithoutASet) {
   const ValidationVerdict verdict = JudgeValidation({}, std::nullopt, {});
   EXPECT_FALSE(verdict.failure);
@@ -87,7 +98,7 @@ TEST(JudgeValidation, HasNothingToJudgeWithoutASet) {
 
 TEST(ValidationDropQ, IsTheDropIn512ths) {
   ValidationNumbers numbers;
-  numbers.n = 100;
+  numbers.n = numbers.n_base = 100;
   numbers.correct_base = 90;
   numbers.correct_new = 80;
   EXPECT_EQ(ValidationDropQ(numbers), 51);
