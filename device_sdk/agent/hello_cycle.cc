@@ -7,6 +7,7 @@ namespace sluice::device {
 void HelloCycle::OnConnected(BootMs now) {
   connected_ = true;
   answer_due_.reset();
+  repeat_due_.reset();
   hello_due_ = now;
 }
 
@@ -14,12 +15,18 @@ void HelloCycle::OnDisconnected() {
   connected_ = false;
   hello_due_.reset();
   answer_due_.reset();
+  repeat_due_.reset();
 }
 
 void HelloCycle::OnAnswer(BootMs now) {
   last_answer_ = now;
   answer_due_.reset();
+  repeat_due_.reset();
   unanswered_ = 0;
+}
+
+void HelloCycle::OnEngineRestarted(BootMs at) {
+  if (answer_due_) repeat_due_ = at;
 }
 
 void HelloCycle::Want(BootMs at) {
@@ -30,6 +37,10 @@ void HelloCycle::Want(BootMs at) {
 
 HelloCycle::Action HelloCycle::Poll(BootMs now, Random& random) {
   if (!connected_) return Action::kNone;
+  if (repeat_due_ && now >= *repeat_due_) {
+    repeat_due_.reset();
+    Want(now);
+  }
   if (answer_due_ && now >= *answer_due_) {
     answer_due_.reset();
     ++unanswered_;
@@ -43,13 +54,17 @@ HelloCycle::Action HelloCycle::Poll(BootMs now, Random& random) {
 
 void HelloCycle::OnHelloSaid(BootMs now) {
   hello_due_.reset();
+  repeat_due_.reset();
   last_hello_ = now;
   answer_due_ = now + limits::kAnswerWait;
 }
 
 std::optional<BootMs> HelloCycle::NextDeadline() const {
-  if (!hello_due_ || !answer_due_) return hello_due_ ? hello_due_ : answer_due_;
-  return std::min(*hello_due_, *answer_due_);
+  std::optional<BootMs> next;
+  for (const std::optional<BootMs>& due : {hello_due_, answer_due_, repeat_due_}) {
+    if (due && (!next || *due < *next)) next = due;
+  }
+  return next;
 }
 
 bool HelloCycle::HasFreshAnswer(BootMs now) const {

@@ -20,6 +20,8 @@ class HelloCycle {
   void OnConnected(BootMs now);
   void OnDisconnected();
   void OnAnswer(BootMs now);
+  /// The engine that was asked is gone: a hello that is not answered by `at` is said again then.
+  void OnEngineRestarted(BootMs at);
   /// A hello at `at` or before; nothing while not connected, since a connection begins with one.
   void Want(BootMs at);
 
@@ -38,6 +40,7 @@ class HelloCycle {
   bool connected_ = false;
   std::optional<BootMs> hello_due_;
   std::optional<BootMs> answer_due_;
+  std::optional<BootMs> repeat_due_;  // earlier than answer_due_, and nobody's fault
   std::optional<BootMs> last_hello_;
   std::optional<BootMs> last_answer_;
   int unanswered_ = 0;

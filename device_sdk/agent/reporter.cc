@@ -61,14 +61,28 @@ void Reporter::SendAll(BootMs now) {
   }
 }
 
+void Reporter::OnDisconnected() {
+  connected_ = false;
+  for (Waiting& waiting : waiting_) waiting.sent = false;
+}
+
+void Reporter::OnEngineRestarted() {
+  for (Waiting& waiting : waiting_) waiting.sent = false;
+}
+
 void Reporter::OnHelloSaid(BootMs now) { SendAll(now); }
 
-void Reporter::OnAnswer(std::uint64_t seq) {
-  if (waiting_.empty() || waiting_.front().entry.seq > seq) return;
-  std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.entry.seq <= seq; });
-  // A disk that fails here costs a report sent twice, and the engine drops what it has.
-  static_cast<void>(store_.DropReportsThrough(seq));
-  if (waiting_.empty()) retry_at_.reset();
+void Reporter::OnAnswer(std::uint64_t seq, BootMs now) {
+  if (!waiting_.empty() && waiting_.front().entry.seq <= seq) {
+    std::erase_if(waiting_, [&](const Waiting& waiting) { return waiting.entry.seq <= seq; });
+    // A disk that fails here costs a report sent twice, and the engine drops what it has.
+    static_cast<void>(store_.DropReportsThrough(seq));
+  }
+  if (waiting_.empty()) return retry_at_.reset();
+  // Only what nobody has heard: sending all again at each answer would ask for the next answer.
+  for (Waiting& waiting : waiting_) {
+    if (!waiting.sent && Send(waiting, now) == 0) return;
+  }
 }
 
 void Reporter::Poll(BootMs now) {

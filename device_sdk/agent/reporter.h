@@ -23,16 +23,21 @@ class Reporter {
   std::uint64_t Add(Report report, BootMs now);
 
   void OnConnected() { connected_ = true; }
-  void OnDisconnected() { connected_ = false; }
+  /// Nothing of what was sent is on its way any more.
+  void OnDisconnected();
+  /// Whoever listened before is gone, perhaps without having stored what was sent.
+  void OnEngineRestarted();
   /// After each hello: what waits is sent again.
   void OnHelloSaid(BootMs now);
-  /// The engine has stored all up to `seq`.
-  void OnAnswer(std::uint64_t seq);
+  /// The engine has stored all up to `seq`; what it should have by now and has not is sent again.
+  void OnAnswer(std::uint64_t seq, BootMs now);
   /// Sends again what is due.
   void Poll(BootMs now);
   [[nodiscard]] std::optional<BootMs> NextDeadline() const;
 
   [[nodiscard]] std::uint64_t last_seq() const { return last_seq_; }
+  /// A report waits for an Answer that covers it.
+  [[nodiscard]] bool IsWaiting() const { return !waiting_.empty(); }
 
  private:
   struct Waiting {

@@ -107,6 +107,30 @@ TEST_F(AgentLink, KeepsReportsUntilAnAnswerCoversThem) {
   EXPECT_TRUE(world_.store->PendingReports().empty());
 }
 
+TEST_F(AgentLink, SaysAgainAtOnceWhatARestartedEngineMayHaveMissed) {
+  FakeEngine& engine = world_.engine;
+  world_.Run(60'000);
+  engine.answers = false;
+  engine.acknowledges_reports = false;
+  engine.Send(engine.InstallOf(v2_));
+  ASSERT_TRUE(world_.RunUntil(UpdateState::kReady));
+  world_.Run(1'000);
+  const std::size_t hellos = engine.hellos.size();
+  engine.reports.clear();
+  engine.answers = engine.acknowledges_reports = true;
+  engine.epoch += 1;
+  engine.SendFreshness();
+  EXPECT_TRUE(world_.RunUntil(UpdateState::kTrial, 5'000)) << "its hello was answered";
+  EXPECT_THAT(engine.ReportNames(), testing::IsSupersetOf({"downloading", "ready"}));
+  EXPECT_LE(engine.hellos.size(), hellos + 2) << "one to repeat, one with the next news at most";
+  world_.Run(2 * limits::kMinute);
+  const std::size_t quiet = engine.hellos.size();
+  engine.epoch += 1;
+  engine.SendFreshness();
+  world_.Run(limits::kMinute);
+  EXPECT_EQ(engine.hellos.size(), quiet) << "who waits for nothing says nothing";
+}
+
 TEST_F(AgentLink, SendsReportsThatWereMadeOffline) {
   world_.engine.Send(world_.engine.InstallOf(v2_));
   ASSERT_TRUE(world_.RunUntil(UpdateState::kTrial));

@@ -86,13 +86,37 @@ TEST_F(ReporterTest, SendsAgainAfterAMinuteThenLessOften) {
 
 TEST_F(ReporterTest, DropsWhatAnAnswerCovers) {
   for (int i = 0; i < 3; ++i) reporter_->Add(Some(), {0});
-  reporter_->OnAnswer(2);
+  reporter_->OnAnswer(2, {0});
   EXPECT_EQ(store_->PendingReports().size(), 1u);
-  reporter_->OnAnswer(1);
+  reporter_->OnAnswer(1, {0});
   EXPECT_EQ(store_->PendingReports().size(), 1u);
-  reporter_->OnAnswer(3);
+  reporter_->OnAnswer(3, {0});
   EXPECT_TRUE(store_->PendingReports().empty());
   EXPECT_FALSE(reporter_->NextDeadline());
+}
+
+TEST_F(ReporterTest, DoesNotTakeForOnItsWayWhatWentToALostConnectionOrEngine) {
+  reporter_->OnConnected();
+  reporter_->Add(Some(), {0});
+  reporter_->OnHelloSaid({1});
+  EXPECT_EQ(transport_.sent, (Seqs{1}));
+  reporter_->OnEngineRestarted();
+  reporter_->OnHelloSaid({2});
+  EXPECT_EQ(transport_.sent, (Seqs{1, 1}));
+  reporter_->OnDisconnected();
+  reporter_->OnConnected();
+  reporter_->OnHelloSaid({3});
+  EXPECT_EQ(transport_.sent, (Seqs{1, 1, 1}));
+}
+
+TEST_F(ReporterTest, SendsWithAnAnswerWhatNobodyHasHeard) {
+  reporter_->OnConnected();
+  for (int i = 0; i < 3; ++i) reporter_->Add(Some(), {0});
+  reporter_->OnAnswer(1, {1});
+  EXPECT_EQ(transport_.sent, (Seqs{1, 2, 3})) << "the others are on their way";
+  reporter_->OnEngineRestarted();
+  reporter_->OnAnswer(2, {2});
+  EXPECT_EQ(transport_.sent, (Seqs{1, 2, 3, 3}));
 }
 
 TEST_F(ReporterTest, TriesAgainWhenTheTransportIsFull) {
