@@ -105,7 +105,6 @@ void Agent::HandleConnected() {
   hello_.OnConnected(now);
   reporter_.OnConnected();
   fetcher_.OnConnected(now);
-  permit_asked_ = false;
   telemetry_due_ = now;  // the latest, once, for all that could not be sent
   Poll();
 }
@@ -189,15 +188,22 @@ void Agent::PollHello() {
   }
 }
 
+bool Agent::NeedsAnswer() const {
+  const auto& install = update_.plan.install;
+  return install && install->mode == ActivationMode::kAsk && hello_.connected() &&
+         !hello_.HasFreshAnswer(Boot());
+}
+
 bool Agent::MayFetch() const {
   const auto& install = update_.plan.install;
-  if (!install || !hello_.connected()) return false;
-  if (install->mode == ActivationMode::kAsk) return hello_.HasFreshAnswer(Boot());
+  if (!install || !hello_.connected() || NeedsAnswer()) return false;
+  if (install->mode == ActivationMode::kAsk) return true;
   return NowMs() - time_.floor_ms() < limits::kInstallStaleMax;
 }
 
 void Agent::PollInstaller() {
   const BootMs now = Boot();
+  if (NeedsAnswer()) hello_.WantOnce(now);
   if (MayFetch()) {
     if (const Status asked = fetcher_.Poll(now); !asked) installer_.OnFetchFailed(asked.error());
   }
@@ -261,7 +267,6 @@ bool Agent::WantsPermit() const {
 
 void Agent::PollActivation() {
   if (update_.state() != UpdateState::kReady) {
-    permit_asked_ = false;
     permit_until_.reset();
     return;
   }
@@ -274,12 +279,13 @@ void Agent::PollActivation() {
   }
   if (permit_until_ && now < *permit_until_) {
     permit_until_.reset();
+    permit_spent_ = nonce_;
     static_cast<void>(Feed(ActivationAllowed{}));
     return;
   }
-  if (permit_asked_) return;
-  permit_asked_ = true;
-  hello_.Want(now);
+  // However a permit was lost (spent without the broker's word, a hold in between, never given), it
+  // is asked for until it comes.
+  hello_.WantOnce(now);
 }
 
 CounterSnapshot Agent::Counts() {

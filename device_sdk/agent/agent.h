@@ -135,6 +135,8 @@ class Agent {
   void OnOutcome(const PayloadWritten& written);
   void OnOutcome(const PayloadFailed& failed);
   void OnOutcome(const DownloadStopped& stopped);
+  /// True while work waits for an Answer because the newest is a day old.
+  [[nodiscard]] bool NeedsAnswer() const;
   [[nodiscard]] bool MayFetch() const;
   [[nodiscard]] CounterSnapshot Counts();
   [[nodiscard]] std::int64_t NowMs() const;
@@ -162,7 +164,7 @@ class Agent {
   HeldVersions
       named_;  // by the newest Answer or Freshness; while it names more than is held, all is hold
   std::optional<BootMs> permit_until_;
-  bool permit_asked_ = false;
+  Nonce permit_spent_{};  // of the hello whose permit was used: one use each
   std::uint64_t activating_publish_ = 0;
 
   Digest loaded_;

@@ -92,9 +92,10 @@ void Agent::AfterStep(UpdateState before) {
   }
   if (update_.plan.install) fetcher_.SetBudgetLimit(update_.plan.install->byte_budget);
   const std::uint32_t limit_us = ServingLatencyLimitUs(update_.plan, update_.record);
-  const bool new_counters =
-      counted_activation_ != update_.record.activation || counted_release_ != loaded_;
-  if (new_counters) {
+  const bool switches = now == UpdateState::kActivating || now == UpdateState::kReverting;
+  const bool new_activation = counted_activation_ != update_.record.activation && !switches;
+  if (new_activation && counted_release_ == loaded_) PublishTelemetry(false);  // the last word
+  if (new_activation || counted_release_ != loaded_) {
     counted_activation_ = update_.record.activation;
     counted_release_ = loaded_;
     counters_.StartActivation(limit_us);
@@ -251,10 +252,11 @@ void Agent::Do(const RunValidation& effect) {
     static_cast<void>(Feed(Validated{{}, candidate.error()}));
     return;
   }
+  const std::uint32_t latency_limit_us = candidate->model.latency_limit_us;
   ValidationJob job{.base = std::nullopt,
                     .candidate = std::move(candidate->model),
                     .set = std::nullopt,
-                    .latency_limit_us = candidate->model.latency_limit_us};
+                    .latency_limit_us = latency_limit_us};
   const ValidationSpec& spec = candidate->manifest.validation;
   if (!spec.sha256.IsZero()) {
     Result<Bytes> set = parts_.store.ReadDocument("validation");
@@ -320,6 +322,7 @@ void Agent::Do(const WatchTrial& effect) {
   terms.limits = update_.plan.serving_limits;
   terms.limits.latency_p99_max_ms = ServingLatencyLimitUs(update_.plan, update_.record) / 1000.0;
   terms.soak_ms = trial_ms / kSoakDivisor;
+  terms.interval_ms = terms.soak_ms / kBadIntervalsMax;  // so that a soak can find what is bad
   terms.budget_left_ms = effect.budget_left_ms;
   terms.min_inferences = install ? install->min_inferences : kMinInferencesDefault;
   terms.start = {counts.inferences, counts.errors, counts.over_latency};

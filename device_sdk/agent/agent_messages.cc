@@ -110,7 +110,7 @@ void Agent::OnAnswer(const Bytes& envelope) {
 
   const auto& install = update_.plan.install;
   if (update_.state() != UpdateState::kReady || !install) return;
-  if (newest_answer_.permit == install->manifest) {
+  if (newest_answer_.permit == install->manifest && permit_spent_ != nonce_) {
     permit_until_ = now + limits::kPermitLife;
     return;
   }
@@ -193,7 +193,6 @@ void Agent::PublishHello() {
   hello.report_seq = reporter_.last_seq();
   if (WantsPermit()) {
     hello.permit_wanted = update_.plan.install->manifest;
-    permit_asked_ = true;
   }
   hello.bad_artifacts = record.bad_artifacts;
   hello.attributes.assign(options_.attributes.begin(), options_.attributes.end());
@@ -204,14 +203,14 @@ void Agent::PublishHello() {
 }
 
 void Agent::PublishTelemetry(bool ask_runner) {
-  if (loaded_.IsZero() || !hello_.connected()) return;
+  if (counted_release_.IsZero() || !hello_.connected()) return;
   // Its counters are those of its last health call.
   if (ask_runner) static_cast<void>(parts_.host.Health());
   const CounterSnapshot counts = Counts();
   const StateRecord& record = update_.record;
   Telemetry telemetry;
-  telemetry.release_id = loaded_.Prefix64();
-  telemetry.activation = record.activation;
+  telemetry.release_id = counted_release_.Prefix64();
+  telemetry.activation = counted_activation_;
   telemetry.boot = static_cast<std::uint16_t>(record.boot);
   telemetry.flags = telemetry_flags_;
   const bool can_go_back =

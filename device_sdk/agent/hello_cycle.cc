@@ -35,6 +35,10 @@ void HelloCycle::Want(BootMs at) {
   hello_due_ = hello_due_ ? std::min(*hello_due_, at) : at;
 }
 
+void HelloCycle::WantOnce(BootMs at) {
+  if (!hello_due_ && !answer_due_) Want(at);
+}
+
 HelloCycle::Action HelloCycle::Poll(BootMs now, Random& random) {
   if (!connected_) return Action::kNone;
   if (repeat_due_ && now >= *repeat_due_) {

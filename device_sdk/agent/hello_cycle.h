@@ -24,6 +24,8 @@ class HelloCycle {
   void OnEngineRestarted(BootMs at);
   /// A hello at `at` or before; nothing while not connected, since a connection begins with one.
   void Want(BootMs at);
+  /// The same, unless a hello is due or unanswered already: for a need that lasts.
+  void WantOnce(BootMs at);
 
   enum class Action { kNone, kSayHello, kReconnect };
   /// What is due. kSayHello: the caller says it now and calls OnHelloSaid.
@@ -34,7 +36,6 @@ class HelloCycle {
   [[nodiscard]] bool connected() const { return connected_; }
   /// Within the last 24 hours of this boot: fetching is allowed.
   [[nodiscard]] bool HasFreshAnswer(BootMs now) const;
-  [[nodiscard]] bool AwaitsAnswer() const { return answer_due_.has_value(); }
 
  private:
   bool connected_ = false;

@@ -47,7 +47,7 @@ class Installer {
   /// written.
   void Poll(BootMs now);
   /// True while Poll has work that needs no message and no timer.
-  [[nodiscard]] bool HasWorkNow() const { return has_work_now_; }
+  [[nodiscard]] bool HasWorkNow() const { return has_work_now_ || outcome_; }
   /// The end of what was begun, once.
   [[nodiscard]] std::optional<InstallerOutcome> TakeOutcome() {
     return std::exchange(outcome_, std::nullopt);

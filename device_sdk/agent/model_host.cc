@@ -72,13 +72,16 @@ void InProcessModelHost::ServeNothing() {
 Result<SetRun> InProcessModelHost::RunOne(const VerifiedModel& model, const ValidationJob& job) {
   std::unique_ptr<sdk::Model> loaded;
   SLUICE_TRY(Guarded(ErrorCode::kLoad, [&] { return runner_.Load(FileOf(model), loaded); }));
-  if (!job.set) return SetRun{};
-  SLUICE_ASSIGN(const UniqueFd file, MemoryFile(*job.set));
-  const sdk::ValidationSet set{file.get(), job.set->size()};
+  UniqueFd file;
+  if (job.set) {
+    SLUICE_ASSIGN(file, MemoryFile(*job.set));
+  }
+  const sdk::ValidationSet set{file.get(), job.set ? job.set->size() : 0};
   sdk::ValidationResult result;
   SLUICE_TRY(Guarded(ErrorCode::kValidation, [&] {
     return runner_.Validate(*loaded, set, std::chrono::microseconds(job.latency_limit_us), result);
   }));
+  if (!job.set) return SetRun{};
   return SetRun{.n = result.n,
                 .errors = result.errors,
                 .non_finite = result.non_finite,

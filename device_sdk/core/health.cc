@@ -97,20 +97,31 @@ std::int8_t ValidationDropQ(const ValidationNumbers& numbers) {
   return static_cast<std::int8_t>(std::clamp(std::lround(drop * 512), -127L, 127L));
 }
 
-TrialHealth::TrialHealth(const Terms& terms, std::int64_t now_ms)
-    : terms_(terms), started_ms_(now_ms), checkpoint_ms_(now_ms), interval_start_(terms.start) {}
+bool IsShownOver(std::uint32_t count, std::uint32_t n, double limit) {
+  const double expected = n * limit;
+  return !(count <= expected + 3.1 * std::sqrt(expected) + 1);
+}
 
-void TrialHealth::CloseInterval(const InferenceCounts& counts) {
+TrialHealth::TrialHealth(const Terms& terms, std::int64_t now_ms)
+    : terms_(terms),
+      started_ms_(now_ms),
+      checkpoint_ms_(now_ms),
+      interval_started_ms_(now_ms),
+      interval_start_(terms.start) {}
+
+void TrialHealth::CloseInterval(std::int64_t now_ms, const InferenceCounts& counts) {
   const std::uint32_t n = counts.inferences - interval_start_.inferences;
-  if (n < kHealthInferencesMin) return;
-  const double error_rate = Share(counts.errors - interval_start_.errors, n);
-  const double slow_share = Share(counts.over_latency - interval_start_.over_latency, n);
+  if (n < kHealthInferencesMin || now_ms - interval_started_ms_ < terms_.interval_ms) return;
+  const std::uint32_t errors = counts.errors - interval_start_.errors;
+  const std::uint32_t slow = counts.over_latency - interval_start_.over_latency;
   interval_start_ = counts;
+  interval_started_ms_ = now_ms;
   std::string fault;
-  if (terms_.limits.error_rate_max != 0 && !(error_rate <= terms_.limits.error_rate_max)) {
-    fault = "error rate " + Number(error_rate) + " over " + Number(terms_.limits.error_rate_max);
-  } else if (terms_.limits.latency_p99_max_ms != 0 && !(slow_share <= kSlowShareMax)) {
-    fault = Number(100 * slow_share) + " % of inferences over the latency limit";
+  const HealthLimits& limits = terms_.limits;
+  if (limits.error_rate_max != 0 && IsShownOver(errors, n, limits.error_rate_max)) {
+    fault = "error rate " + Number(Share(errors, n)) + " over " + Number(limits.error_rate_max);
+  } else if (limits.latency_p99_max_ms != 0 && IsShownOver(slow, n, kSlowShareMax)) {
+    fault = Number(100 * Share(slow, n)) + " % of inferences over the latency limit";
   }
   bad_intervals_ = fault.empty() ? 0 : bad_intervals_ + 1;
   if (bad_intervals_ >= kBadIntervalsMax) bad_ = Error{ErrorCode::kHealth, fault};
@@ -122,7 +133,7 @@ TrialHealth::Judgement TrialHealth::Check(std::int64_t now_ms, const InferenceCo
   if (failed_probes_ >= kFailedProbesMax) {
     bad_ = probe.error().With("the runner is unhealthy");
   }
-  CloseInterval(counts);
+  CloseInterval(now_ms, counts);
 
   Judgement judgement;
   judgement.bad = bad_;

@@ -49,10 +49,16 @@ struct InferenceCounts {
 };
 
 inline constexpr std::uint32_t kHealthInferencesMin = 100;  // of an interval that may count
-inline constexpr int kBadIntervalsMax = 2;                  // in a row
-inline constexpr int kFailedProbesMax = 3;                  // health calls of the runner, in a row
-inline constexpr std::int64_t kStartProvenMs = 60'000;      // a start this long is given back
-inline constexpr std::int64_t kCheckpointMs = 60'000;  // the trial's budget is stored this often
+
+/// True iff `count` of `n` is more than a true share of `limit` brings about by chance: count > n
+/// limit + 3.1 sqrt(n limit) + 1, the bound of docs/decisions/0003-health-intervals.md. Exactly at
+/// the limit is never over it.
+bool IsShownOver(std::uint32_t count, std::uint32_t n, double limit);
+
+inline constexpr int kBadIntervalsMax = 2;              // in a row
+inline constexpr int kFailedProbesMax = 3;              // health calls of the runner, in a row
+inline constexpr std::int64_t kStartProvenMs = 60'000;  // a start this long is given back
+inline constexpr std::int64_t kCheckpointMs = 60'000;   // the trial's budget is stored this often
 
 /// One start of a trial, fed at least once a second.
 class TrialHealth {
@@ -60,6 +66,7 @@ class TrialHealth {
   struct Terms {
     HealthLimits limits;
     std::int64_t soak_ms = 0;         // healthy for this long
+    std::int64_t interval_ms = 0;     // counters are judged at least this far apart
     std::int64_t budget_left_ms = 0;  // then the trial ends without evidence
     std::uint32_t min_inferences = 0;
     InferenceCounts start;
@@ -80,11 +87,12 @@ class TrialHealth {
   Judgement Check(std::int64_t now_ms, const InferenceCounts& counts, const Status& probe);
 
  private:
-  void CloseInterval(const InferenceCounts& counts);
+  void CloseInterval(std::int64_t now_ms, const InferenceCounts& counts);
 
   Terms terms_;
   std::int64_t started_ms_;
   std::int64_t checkpoint_ms_;
+  std::int64_t interval_started_ms_;
   InferenceCounts interval_start_;
   int bad_intervals_ = 0;
   int failed_probes_ = 0;

@@ -49,20 +49,20 @@ Effects Machine::Refuse(const DirectiveChecked& event) {
 }
 
 void Machine::Accept(const DirectiveChecked& event) {
+  const std::uint32_t limit_before_us = ServingLatencyLimitUs(plan_, record_);
   record_.directive = event.directive->number;
   record_.directive_digest = event.digest;
   record_.engine_epoch = std::max(record_.engine_epoch, event.directive->number.epoch);
   plan_.directive = event.directive;
   documents_.push_back({"directive", event.envelope});
+  // Counters under two limits must not be added up: another limit is another activation.
+  if (record_.active && ServingLatencyLimitUs(plan_, record_) != limit_before_us)
+    ++record_.activation;
 }
 
 Effects Machine::Hold(const DirectiveChecked& event) {
   if (plan_.state == kChecking && !plan_.install) plan_.state = record_.work.state;
-  const std::uint32_t limit_before_us = ServingLatencyLimitUs(plan_, record_);
   Accept(event);
-  // Counters under two limits must not be added up: another limit is another activation.
-  if (record_.active && ServingLatencyLimitUs(plan_, record_) != limit_before_us)
-    ++record_.activation;
   Report(*event.directive, ReportState::kHolding);
   return Commit();
 }

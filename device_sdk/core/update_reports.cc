@@ -69,9 +69,16 @@ void Machine::ReportSlot(const SlotRecord& slot, ReportState state, std::string 
 /// Says again how the directive in force ended, for an engine that sends it again.
 void Machine::ReportCurrent(const Directive& directive) {
   if (directive.action == DirectiveAction::kHold) return Report(directive, ReportState::kHolding);
-  if (directive.action == DirectiveAction::kRevert)
-    return Report(directive, ReportState::kReverted);
-  if (record_.active && record_.slots[*record_.active].manifest == directive.manifest) {
+  const bool serves =
+      record_.active && record_.slots[*record_.active].manifest == directive.manifest;
+  if (directive.action == DirectiveAction::kRevert) {
+    if (!serves) return Report(directive, ReportState::kReverted);
+    return Report(directive, ReportState::kFailed, NameOf(ErrorCode::kNoFallback));
+  }
+  // A manifest that was signed again for the bytes that serve is done as well.
+  const bool signed_again = record_.work.manifest == directive.manifest &&
+                            record_.work.failure.empty() && record_.phase == Phase::kStable;
+  if (serves || signed_again) {
     const bool trial = record_.phase == Phase::kTrial;
     return Report(directive, trial ? ReportState::kActivated : ReportState::kConfirmed);
   }

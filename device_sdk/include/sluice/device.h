@@ -84,7 +84,8 @@ class ModelRunner {
   virtual ~ModelRunner() = default;
   /// Loads beside the serving model. A failure means that the bytes do not run here.
   virtual Status Load(const ModelFile& file, std::unique_ptr<Model>& out) = 0;
-  /// Runs the set on a loaded model; called for the base and for the new one. latency_limit 0 =
+  /// Runs the set on a loaded model; called for the base and for the new one. Without a set
+  /// (set.fd = -1) ok means that the model can run at all, and `out` is not read. latency_limit 0 =
   /// none.
   virtual Status Validate(Model& model, const ValidationSet& set,
                           std::chrono::microseconds latency_limit, ValidationResult& out) = 0;

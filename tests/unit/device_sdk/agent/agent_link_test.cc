@@ -1,5 +1,7 @@
 #include <gmock/gmock.h>
 
+#include <set>
+
 #include "tests/unit/device_sdk/agent/agent_world.h"
 
 namespace sluice::device {
@@ -48,6 +50,67 @@ TEST_F(AgentLink, SaysHelloAgainUntilItIsAnsweredAndReconnectsEachThirdTime) {
   const std::size_t answered = world_.engine.hellos.size();
   world_.Run(10 * limits::kMinute);
   EXPECT_EQ(world_.engine.hellos.size(), answered) << "an answered device is quiet";
+}
+
+TEST_F(AgentLink, AsksForAnAnswerBeforeItFetchesOnAnOldOne) {
+  world_.clock.boot_ms += 25 * limits::kHour;
+  const std::size_t before = world_.engine.hellos.size();
+  world_.engine.Send(world_.engine.InstallOf(v2_));
+  ASSERT_TRUE(world_.RunUntilReport("confirmed"));
+  EXPECT_GT(world_.engine.hellos.size(), before);
+}
+
+TEST_F(AgentLink, AsksForAnotherPermitWhenItsAnnouncementIsLost) {
+  int announcements = 0;
+  world_.broker.SetFaultPolicy([&](const Hop& hop) {
+    Fate fate;
+    const auto report = Decode<Report>(hop.message.payload);
+    const bool announces = report && report->state == ReportState::kActivating;
+    if (announces && ++announcements == 1) fate.copies = 0;
+    return fate;
+  });
+  world_.engine.Send(world_.engine.InstallOf(v2_));
+  EXPECT_TRUE(world_.RunUntilReport("confirmed", 2 * limits::kMinute));
+  EXPECT_GE(announcements, 2);
+}
+
+TEST_F(AgentLink, UsesAPermitOnceHoweverOftenItsAnswerIsReplayed) {
+  std::set<std::uint64_t> announcements;  // their report numbers: one may be sent again
+  world_.broker.SetFaultPolicy([&](const Hop& hop) {
+    Fate fate;
+    const auto report = Decode<Report>(hop.message.payload);
+    if (report && report->state == ReportState::kActivating) {
+      announcements.insert(report->seq);
+      world_.engine.answers = false;
+      fate.copies = 0;
+    }
+    return fate;
+  });
+  world_.engine.Send(world_.engine.InstallOf(v2_));
+  ASSERT_TRUE(world_.RunUntil(UpdateState::kReady));
+  world_.Run(10'000);
+  ASSERT_EQ(announcements.size(), 1u);
+  world_.engine.SendRaw(world_.engine.directive_topic(), world_.engine.last_answer);
+  world_.Run(40'000);
+  EXPECT_EQ(announcements.size(), 1u)
+      << "no second switch is announced on the permit that was used";
+}
+
+TEST_F(AgentLink, CountsTheLastMinutesOfAReleaseUnderItsOwnActivation) {
+  world_.Run(12'000);
+  const std::uint32_t activation = world_.Inspect().record.activation;
+  world_.engine.Send(world_.engine.InstallOf(v2_));
+  ASSERT_TRUE(world_.RunUntil(UpdateState::kTrial));
+  world_.Run(6'000);
+  std::uint32_t most = 0;
+  for (const Telemetry& telemetry : world_.engine.telemetry) {
+    const bool of_v1 = telemetry.release_id == v1_.manifest.artifact_sha256.Prefix64();
+    EXPECT_EQ(telemetry.activation, of_v1 ? activation : activation + 1);
+    if (!of_v1) continue;
+    EXPECT_GE(telemetry.inferences, most);
+    most = telemetry.inferences;
+  }
+  EXPECT_GT(most, 500u);
 }
 
 TEST_F(AgentLink, InstallsOverALossyLink) {

@@ -224,7 +224,8 @@ void FakeEngine::AnswerHello() {
   if (grants_permits) answer.permit = hello.permit_wanted;
   answer.ask_again_s = ask_again_s;
   answer.telemetry_interval_s = 5;
-  SendRaw(directive_topic_, Seal(PayloadType::kAnswer, Encode(answer), {&director_key_}));
+  last_answer = Seal(PayloadType::kAnswer, Encode(answer), {&director_key_});
+  SendRaw(directive_topic_, last_answer);
   if (hello.order < order.number) SendRaw(directive_topic_, SealOrder(order));
   if (named_ < directive_number_) SendRaw(directive_topic_, directive_);
 }

@@ -44,6 +44,7 @@ class FakeEngine final : public TransportEvents {
   /// Changes a chunk before it is sent; false = it is not sent.
   std::function<bool(Chunk&)> on_chunk;
 
+  Bytes last_answer;  // as it was sent
   // ---- what it heard
   std::vector<Hello> hellos;
   std::vector<Report> reports;

@@ -42,7 +42,6 @@ TEST_F(HelloCycleTest, MakesANewConnectionAtEachThirdSilence) {
 TEST_F(HelloCycleTest, IsQuietOnceAnswered) {
   cycle_.OnConnected({0});
   cycle_.OnHelloSaid({0});
-  EXPECT_TRUE(cycle_.AwaitsAnswer());
   cycle_.OnAnswer({100});
   EXPECT_FALSE(cycle_.NextDeadline());
   EXPECT_EQ(Poll(limits::kHour), Action::kNone);
@@ -69,6 +68,22 @@ TEST_F(HelloCycleTest, KeepsAGapBetweenHellosWhateverAsksForThem) {
   cycle_.Want({2});
   EXPECT_EQ(Poll(kHelloGapMs - 1), Action::kNone);
   EXPECT_EQ(Poll(kHelloGapMs), Action::kSayHello);
+}
+
+TEST_F(HelloCycleTest, DoesNotHurryAHelloThatIsUnderWayForALastingNeed) {
+  cycle_.OnConnected({0});
+  cycle_.OnHelloSaid({0});
+  cycle_.WantOnce({1'000});
+  EXPECT_EQ(Poll(2'000), Action::kNone) << "one is unanswered";
+  cycle_.OnAnswer({3'000});
+  cycle_.Want({60'000});
+  cycle_.WantOnce({4'000});
+  EXPECT_EQ(Poll(5'000), Action::kNone) << "one is due later";
+  EXPECT_EQ(Poll(60'000), Action::kSayHello);
+  cycle_.OnHelloSaid({60'000});
+  cycle_.OnAnswer({60'100});
+  cycle_.WantOnce({61'000});
+  EXPECT_EQ(Poll(61'000), Action::kSayHello);
 }
 
 TEST_F(HelloCycleTest, TrustsAnAnswerForADay) {

@@ -79,6 +79,13 @@ TEST_F(ModelHostTest, TakesAnExceptionOfTheApplicationForAFailure) {
   EXPECT_FALSE(host.PollValidation()->candidate);
 }
 
+TEST_F(ModelHostTest, LetsTheRunnerTryAModelThatHasNoSet) {
+  runner_.validate = {"E_LOAD", "needs another runtime"};
+  host_.BeginValidation({std::nullopt, Model(kGoodModel), std::nullopt, 0});
+  EXPECT_EQ(host_.PollValidation()->candidate.error().code, ErrorCode::kLoad);
+  EXPECT_EQ(runner_.set_size_bytes, 0u);
+}
+
 TEST_F(ModelHostTest, KeepsAKnownCodeOfTheRunnerAndReplacesOthers) {
   runner_.activate = {"E_HOOK_UNAVAILABLE", "later"};
   EXPECT_EQ(host_.Serve(Model(kGoodModel)).error().code, ErrorCode::kHookUnavailable);

@@ -35,8 +35,10 @@ sdk::Status ScriptedRunner::Load(const sdk::ModelFile& file, std::unique_ptr<sdk
   return {};
 }
 
-sdk::Status ScriptedRunner::Validate(sdk::Model& model, const sdk::ValidationSet&,
+sdk::Status ScriptedRunner::Validate(sdk::Model& model, const sdk::ValidationSet& set,
                                      std::chrono::microseconds, sdk::ValidationResult& out) {
+  set_size_bytes = set.size_bytes;
+  if (!validate.ok()) return validate;
   const bool poor = static_cast<const ScriptedModel&>(model).kind == kPoorModel;
   out.n = kItems;
   out.scores.assign(kItems, 255);

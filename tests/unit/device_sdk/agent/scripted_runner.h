@@ -27,7 +27,9 @@ class ScriptedRunner final : public sdk::ModelRunner {
   sdk::Status Health() override { return health; }
 
   sdk::Status health;
-  sdk::Status activate;  // what Activate answers
+  sdk::Status activate;              // what Activate answers
+  sdk::Status validate;              // what Validate answers, in place of running the set
+  std::uint64_t set_size_bytes = 1;  // of the newest Validate
   std::vector<Digest>
       loaded;      // SHA-256 of the bytes behind each descriptor, as this runner hashed them
   Digest serving;  // zero = nothing

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <limits>
 
 namespace sluice::device {
@@ -143,10 +144,10 @@ TEST_F(TrialHealthTest, WaitsForEvidenceUntilTheBudgetIsSpent) {
 
 TEST_F(TrialHealthTest, NeedsTwoBadIntervalsInARow) {
   TrialHealth trial = Trial();
-  EXPECT_FALSE(trial.Check(1'000, {100, 2, 0}, well_).bad);
-  EXPECT_FALSE(trial.Check(2'000, {200, 2, 0}, well_).bad) << "a good interval between";
-  EXPECT_FALSE(trial.Check(3'000, {300, 4, 0}, well_).bad);
-  const auto judgement = trial.Check(4'000, {400, 6, 0}, well_);
+  EXPECT_FALSE(trial.Check(1'000, {100, 6, 0}, well_).bad);
+  EXPECT_FALSE(trial.Check(2'000, {200, 6, 0}, well_).bad) << "a good interval between";
+  EXPECT_FALSE(trial.Check(3'000, {300, 12, 0}, well_).bad);
+  const auto judgement = trial.Check(4'000, {400, 18, 0}, well_);
   ASSERT_TRUE(judgement.bad);
   EXPECT_EQ(judgement.bad->code, ErrorCode::kHealth);
 }
@@ -160,11 +161,38 @@ TEST_F(TrialHealthTest, DoesNotJudgeFewInferences) {
 
 TEST_F(TrialHealthTest, FindsSlowInferences) {
   TrialHealth trial = Trial();
-  EXPECT_FALSE(trial.Check(1'000, {100, 0, 2}, well_).bad);
-  EXPECT_TRUE(trial.Check(2'000, {200, 0, 4}, well_).bad);
+  EXPECT_FALSE(trial.Check(1'000, {100, 0, 6}, well_).bad);
+  EXPECT_TRUE(trial.Check(2'000, {200, 0, 12}, well_).bad);
   TrialHealth at_limit = Trial();
   EXPECT_FALSE(at_limit.Check(1'000, {100, 0, 1}, well_).bad);
   EXPECT_FALSE(at_limit.Check(2'000, {200, 0, 2}, well_).bad) << "exactly at the limit holds";
+}
+
+TEST_F(TrialHealthTest, DoesNotTakeChanceForABadRelease) {
+  TrialHealth trial = Trial();
+  for (std::uint32_t i = 1; i <= 9; ++i) {  // three times the limit, on few inferences
+    EXPECT_FALSE(trial.Check(i * 1'000, {100 * i, 3 * i, 3 * i}, well_).bad);
+  }
+}
+
+TEST_F(TrialHealthTest, JudgesCountersNoOftenerThanItsInterval) {
+  TrialHealth::Terms terms;
+  terms.limits = {.error_rate_max = 0.01, .latency_p99_max_ms = 0, .accuracy_drop_max = 0};
+  terms.soak_ms = 10'000;
+  terms.interval_ms = 5'000;
+  terms.budget_left_ms = 900'000;
+  TrialHealth trial(terms, 0);
+  EXPECT_FALSE(trial.Check(1'000, {1'000, 500, 0}, well_).bad);
+  EXPECT_FALSE(trial.Check(5'000, {5'000, 2'500, 0}, well_).bad);
+  EXPECT_FALSE(trial.Check(9'999, {9'000, 4'500, 0}, well_).bad);
+  EXPECT_TRUE(trial.Check(10'000, {10'000, 5'000, 0}, well_).bad);
+}
+
+TEST(IsShownOver, HoldsAtTheLimitAndTakesNoCountOnNaN) {
+  EXPECT_FALSE(IsShownOver(10, 1'000, 0.01));
+  EXPECT_FALSE(IsShownOver(20, 1'000, 0.01));  // 10 + 9.8 + 1
+  EXPECT_TRUE(IsShownOver(21, 1'000, 0.01));
+  EXPECT_TRUE(IsShownOver(0, 1'000, std::nan("")));
 }
 
 TEST_F(TrialHealthTest, DoesNotConfirmRightAfterABadInterval) {

@@ -253,6 +253,21 @@ TEST(UpdateStep, CountsAControlDevicesNewLatencyLimitUnderANewActivation) {
   EXPECT_EQ(device.update.record.activation, 1u) << "the same limit starts no new one";
 }
 
+TEST(UpdateStep, CountsUnderANewActivationWheneverTheLatencyLimitChanges) {
+  UpdateDriver device;
+  device.DriveToTrial();
+  ASSERT_TRUE(device.Feed(TrialOver{true}));
+  const std::uint32_t before = device.update.record.activation;
+  Directive tighter = InstallOf(kV2, 2);  // the release that serves, at a later stage
+  tighter.latency_limit_us = 30'000;
+  ASSERT_TRUE(device.Feed(DirectiveReceived{{1}}));
+  ASSERT_TRUE(device.Feed(Accepted(tighter)));
+  EXPECT_EQ(device.update.record.activation, before + 1);
+  ASSERT_TRUE(device.Feed(DirectiveReceived{{1}}));
+  ASSERT_TRUE(device.Feed(Accepted(InstallOf(kV3, 3))));
+  EXPECT_EQ(device.update.record.activation, before + 2) << "the manifest's own limit counts again";
+}
+
 TEST(UpdateStep, LetsADirectiveOnlyTightenTheLatencyLimit) {
   UpdateDriver device;
   ASSERT_TRUE(device.Feed(ModelServing{ArtifactOf(kV1), {.latency_p99_max_ms = 50}}));
@@ -357,6 +372,32 @@ TEST(UpdateStep, StaysAndSaysSoWhenThereIsNothingToGoBackTo) {
   const Status local = device.Feed(RevertOrdered{"by hand"});
   ASSERT_FALSE(local);
   EXPECT_EQ(local.error().code, ErrorCode::kNoFallback);
+}
+
+TEST(UpdateStep, SaysAgainThatItCouldNotGoBack) {
+  UpdateDriver device;  // v1 serves, and there is nothing else
+  Directive revert = InstallOf(kV1, 1);
+  revert.action = DirectiveAction::kRevert;
+  for (int i = 0; i < 2; ++i) {
+    device.Clear();
+    ASSERT_TRUE(device.Feed(DirectiveReceived{{1}}));
+    ASSERT_TRUE(device.Feed(Accepted(revert)));
+    EXPECT_THAT(device.Reports(), ElementsAre("failed E_NO_FALLBACK"));
+  }
+}
+
+TEST(UpdateStep, TakesAManifestThatWasSignedAgainAsDone) {
+  UpdateDriver device;
+  ReleaseManifest again = ManifestFor(kV1);
+  Directive directive = InstallOf(kV2, 1);
+  ASSERT_TRUE(device.Feed(DirectiveReceived{{1}}));
+  ASSERT_TRUE(device.Feed(Accepted(directive)));
+  ASSERT_TRUE(device.Feed(ManifestChecked{again}));
+  EXPECT_THAT(device.Reports(), ElementsAre("confirmed"));
+  device.Clear();
+  ASSERT_TRUE(device.Feed(DirectiveReceived{{1}}));
+  ASSERT_TRUE(device.Feed(Accepted(directive)));
+  EXPECT_THAT(device.Reports(), ElementsAre("confirmed")) << "also when it is offered again";
 }
 
 TEST(UpdateStep, KeepsTheFallbackThroughADownloadWithThreeSlots) {
