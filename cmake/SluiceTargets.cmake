@@ -34,16 +34,22 @@ function(sluice_program target)
   target_link_libraries(${target} PRIVATE ${ARGN})
 endfunction()
 
-# sluice_test(NAME LABEL SOURCES... LIBS libraries...): a GoogleTest program whose tests ctest knows one by one.
+# sluice_test(NAME LABEL [AS_ONE] [TIMEOUT SECONDS] SOURCES... LIBS libraries...): a GoogleTest program whose tests ctest
+# knows one by one, or with AS_ONE as one: for tests that share what is costly to make.
 function(sluice_test name label)
-  cmake_parse_arguments(PARSE_ARGV 2 ARG "" "TIMEOUT" "LIBS")
+  cmake_parse_arguments(PARSE_ARGV 2 ARG "AS_ONE" "TIMEOUT" "LIBS")
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   sluice_options(${name})
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gmock_main)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${label} TIMEOUT ${ARG_TIMEOUT})
+  if(ARG_AS_ONE)
+    add_test(NAME ${name} COMMAND ${name})
+    set_tests_properties(${name} PROPERTIES LABELS ${label} TIMEOUT ${ARG_TIMEOUT})
+  else()
+    gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES LABELS ${label} TIMEOUT ${ARG_TIMEOUT})
+  endif()
 endfunction()
 
 # sluice_fuzz_target(NAME SOURCE CORPUS LIBS...): with SLUICE_FUZZ a libFuzzer program; without it a program that
