@@ -82,7 +82,7 @@ class Agent {
   void OnRoot(const Bytes& envelope);
   void OnAnswer(const Bytes& envelope);
   void OnFreshness(const Bytes& envelope);
-  void NoteEngineEpoch(std::uint64_t epoch);
+  void OnEngineBack();
   void OnOrder(const Bytes& envelope);
   [[nodiscard]] bool IsBehind() const;
   void Refused(std::string_view what, const Error& why);

@@ -10,8 +10,8 @@ namespace {
 constexpr std::int64_t kUnknownKeyHelloMs = 10 * limits::kSecond;
 constexpr std::int64_t kBehindHelloMs = 5 * limits::kSecond;
 constexpr std::int64_t kFreshnessHelloSpanMs = 10 * limits::kMinute;
-/// A whole fleet hears of a restarted engine at once: what it must say again is spread over this.
-constexpr std::int64_t kRestartHelloSpanMs = 2 * limits::kSecond;
+/// A whole fleet hears at once that its engine is back: what it must say again is spread over this.
+constexpr std::int64_t kEngineBackHelloSpanMs = 2 * limits::kSecond;
 constexpr std::int64_t kSketchIntervalMs = limits::kHour;
 
 }  // namespace
@@ -119,22 +119,21 @@ void Agent::OnAnswer(const Bytes& envelope) {
   if (WantsPermit()) hello_.Want(now + (ask_again_ms > 0 ? ask_again_ms : kAskAgainDefaultMs));
 }
 
-/// A higher epoch is another run of the engine. What was said to the former one may be lost, and
-/// waiting out the timers would cost a rollout a minute.
-void Agent::NoteEngineEpoch(std::uint64_t epoch) {
-  const std::uint64_t before = update_.record.engine_epoch;
-  if (before == 0 || epoch <= before) return;
-  const auto jitter_ms = static_cast<std::int64_t>(parts_.random.Below(kRestartHelloSpanMs));
-  hello_.OnEngineRestarted(Boot() + jitter_ms);
-  reporter_.OnEngineRestarted();
-  if (reporter_.IsWaiting()) hello_.Want(Boot() + jitter_ms);
+/// An engine that has just connected missed what was said while it was away, or died with it.
+/// Waiting out the timers would cost a rollout a minute.
+void Agent::OnEngineBack() {
+  const BootMs at = Boot() + static_cast<std::int64_t>(parts_.random.Below(kEngineBackHelloSpanMs));
+  hello_.OnEngineBack(at);
+  reporter_.OnEngineBack();
+  if (reporter_.IsWaiting()) hello_.Want(at);
 }
 
 void Agent::OnFreshness(const Bytes& envelope) {
   const Result<Freshness> freshness = verifier_.CheckFreshness(envelope, update_.record, time_);
   if (!freshness) return Refused("Freshness", freshness.error());
   time_.OnFreshness(freshness->now_ms);
-  NoteEngineEpoch(freshness->number.epoch);
+  // The engine says a new one when it connects.
+  if (freshness->number > update_.record.freshness) OnEngineBack();
   static_cast<void>(
       Feed(EngineSeen{freshness->number.epoch, freshness->now_ms, freshness->number}));
   named_ = freshness->held;

@@ -25,7 +25,7 @@ void HelloCycle::OnAnswer(BootMs now) {
   unanswered_ = 0;
 }
 
-void HelloCycle::OnEngineRestarted(BootMs at) {
+void HelloCycle::OnEngineBack(BootMs at) {
   if (answer_due_) repeat_due_ = at;
 }
 

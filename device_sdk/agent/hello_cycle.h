@@ -20,8 +20,8 @@ class HelloCycle {
   void OnConnected(BootMs now);
   void OnDisconnected();
   void OnAnswer(BootMs now);
-  /// The engine that was asked is gone: a hello that is not answered by `at` is said again then.
-  void OnEngineRestarted(BootMs at);
+  /// The engine was away or died: a hello that is not answered by `at` is said again then.
+  void OnEngineBack(BootMs at);
   /// A hello at `at` or before; nothing while not connected, since a connection begins with one.
   void Want(BootMs at);
   /// The same, unless a hello is due or unanswered already: for a need that lasts.

@@ -66,7 +66,7 @@ void Reporter::OnDisconnected() {
   for (Waiting& waiting : waiting_) waiting.sent = false;
 }
 
-void Reporter::OnEngineRestarted() {
+void Reporter::OnEngineBack() {
   for (Waiting& waiting : waiting_) waiting.sent = false;
 }
 

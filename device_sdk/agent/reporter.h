@@ -25,8 +25,8 @@ class Reporter {
   void OnConnected() { connected_ = true; }
   /// Nothing of what was sent is on its way any more.
   void OnDisconnected();
-  /// Whoever listened before is gone, perhaps without having stored what was sent.
-  void OnEngineRestarted();
+  /// The engine was away or died, perhaps without having stored what was sent.
+  void OnEngineBack();
   /// After each hello: what waits is sent again.
   void OnHelloSaid(BootMs now);
   /// The engine has stored all up to `seq`; what it should have by now and has not is sent again.

@@ -170,7 +170,7 @@ TEST_F(AgentLink, KeepsReportsUntilAnAnswerCoversThem) {
   EXPECT_TRUE(world_.store->PendingReports().empty());
 }
 
-TEST_F(AgentLink, SaysAgainAtOnceWhatARestartedEngineMayHaveMissed) {
+TEST_F(AgentLink, SaysAgainAtOnceWhatAnEngineMayHaveMissedThatIsBack) {
   FakeEngine& engine = world_.engine;
   world_.Run(60'000);
   engine.answers = false;

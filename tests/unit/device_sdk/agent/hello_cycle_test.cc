@@ -47,17 +47,17 @@ TEST_F(HelloCycleTest, IsQuietOnceAnswered) {
   EXPECT_EQ(Poll(limits::kHour), Action::kNone);
 }
 
-TEST_F(HelloCycleTest, RepeatsWhatARestartedEngineDidNotHearAndOnlyThat) {
+TEST_F(HelloCycleTest, RepeatsWhatAnEngineDidNotHearThatWasAwayAndOnlyThat) {
   cycle_.OnConnected({0});
   cycle_.OnHelloSaid({0});
-  cycle_.OnEngineRestarted({2'000});
+  cycle_.OnEngineBack({2'000});
   EXPECT_EQ(Poll(1'999), Action::kNone);
   EXPECT_EQ(cycle_.NextDeadline()->ms, 2'000);
   EXPECT_EQ(Poll(2'000), Action::kSayHello);
   cycle_.OnHelloSaid({2'000});
-  cycle_.OnEngineRestarted({4'000});
+  cycle_.OnEngineBack({4'000});
   cycle_.OnAnswer({3'000});
-  cycle_.OnEngineRestarted({5'000});
+  cycle_.OnEngineBack({5'000});
   EXPECT_EQ(Poll(limits::kHour), Action::kNone) << "it was answered";
 }
 

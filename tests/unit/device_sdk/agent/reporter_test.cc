@@ -100,7 +100,7 @@ TEST_F(ReporterTest, DoesNotTakeForOnItsWayWhatWentToALostConnectionOrEngine) {
   reporter_->Add(Some(), {0});
   reporter_->OnHelloSaid({1});
   EXPECT_EQ(transport_.sent, (Seqs{1}));
-  reporter_->OnEngineRestarted();
+  reporter_->OnEngineBack();
   reporter_->OnHelloSaid({2});
   EXPECT_EQ(transport_.sent, (Seqs{1, 1}));
   reporter_->OnDisconnected();
@@ -114,7 +114,7 @@ TEST_F(ReporterTest, SendsWithAnAnswerWhatNobodyHasHeard) {
   for (int i = 0; i < 3; ++i) reporter_->Add(Some(), {0});
   reporter_->OnAnswer(1, {1});
   EXPECT_EQ(transport_.sent, (Seqs{1, 2, 3})) << "the others are on their way";
-  reporter_->OnEngineRestarted();
+  reporter_->OnEngineBack();
   reporter_->OnAnswer(2, {2});
   EXPECT_EQ(transport_.sent, (Seqs{1, 2, 3, 3}));
 }
