@@ -138,7 +138,8 @@ void Dispatch::PayloadsChanged() {
 
 void Dispatch::ResumeSending(BootMs now) {
   for (const auto& [id, device] : devices_.all()) {
-    if (device.directive && !device.directive->named) ScheduleResend(id, {now});
+    if (device.directive && !device.directive->named)
+      ScheduleResend(id, {now, limits::kDirectiveResendFirst / 2});
   }
 }
 

@@ -53,7 +53,7 @@ class Dispatch {
   void PayloadsChanged();
   [[nodiscard]] std::optional<BootMs> NextDeadline() const;
 
-  /// After a restart: what stands unnamed is sent again.
+  /// The engine has connected: what stands unnamed is sent again now.
   void ResumeSending(BootMs now);
   [[nodiscard]] bool retain() const {
     return devices_.all().size() < limits::kRetainDirectivesBelow;

@@ -70,7 +70,6 @@ Status Engine::Load() {
   turn.must_sync = true;
   SLUICE_TRY(director_.Load(store, turn.wall, turn.batch));
   SLUICE_TRY(runner_.Resume(store, turn));
-  dispatch_.ResumeSending(turn.now);
   for (const auto& [id, device] : devices_.all()) telemetry_.Know(id, turn.now);
   telemetry_saved_ = turn.now;
   return Commit();
@@ -110,6 +109,8 @@ void Engine::HandleConnected() {
   if (!director_.order_envelope().empty()) {
     turn.Publish(BuildTopic(AllKind::kOrder), director_.order_envelope(), Qos::k1, true);
   }
+  // Sent while there was no connection, or to a broker that did not get it any more.
+  dispatch_.ResumeSending(turn.now);
   views_.PublishAllAgain();
 }
 

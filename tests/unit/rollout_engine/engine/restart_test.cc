@@ -167,6 +167,30 @@ TEST(EngineRestart, SendsAgainWhatNoDeviceHasNamed) {
   }
 }
 
+TEST(EngineRestart, SaysAtOnceWhatWasDecidedAndNotHeard) {
+  Fleet fleet;
+  ASSERT_TRUE(fleet.StartEngine());
+  const Digest v1 = fleet.Release("detector-v1", 1, Fleet::Artifact(1));
+  fleet.Release("detector-v2", 2, Fleet::Artifact(2));
+  fleet.AddDevices(4, v1);
+  ASSERT_TRUE(fleet.Create(TwoStages("detector-v2"), "r").ok());
+  fleet.broker().CutLink("engine");
+  ASSERT_TRUE(fleet.Operate("start", "r").ok());
+  fleet.Pass(90'000);  // its timers must not take these for said
+  fleet.CrashEngine();
+  fleet.broker().RestoreLink("engine");
+  ASSERT_TRUE(fleet.StartEngine());
+  fleet.Pass(2'000);
+  EXPECT_EQ(fleet.CountOn("detector-v2"), 2);
+  // The same without a restart.
+  fleet.broker().CutLink("engine");
+  ASSERT_TRUE(fleet.Operate("promote", "r").ok());
+  fleet.Pass(90'000);
+  fleet.broker().RestoreLink("engine");
+  fleet.Pass(2'000);
+  EXPECT_EQ(fleet.CountOn("detector-v2"), 4);
+}
+
 TEST(EngineRestart, StandsStillWhenTheStoreFails) {
   Fleet fleet;
   ASSERT_TRUE(fleet.StartEngine());
