@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <fstream>
 #include <thread>
 
@@ -17,9 +18,10 @@ using nlohmann::json;
 
 constexpr auto kToolTimeout = std::chrono::seconds(20);
 constexpr auto kTrainTimeout = std::chrono::seconds(120);
-constexpr auto kStartTimeout = std::chrono::seconds(10);
+constexpr auto kStartTimeout = std::chrono::seconds(20);
 constexpr auto kPollEvery = std::chrono::milliseconds(20);
 constexpr int kInferencesPerSecond = 20;
+constexpr int kBrokerAttempts = 3;
 
 Result<int> FreeLoopbackPort() {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -69,6 +71,11 @@ Status WriteText(const std::string& path, const std::string& text) {
 
 std::string AgentName(int index) { return "agent-" + std::to_string(index + 1); }
 
+std::string CameraName(int index) {
+  const std::string number = std::to_string(index + 1);
+  return "cam-" + std::string(3 - std::min<std::size_t>(3, number.size()), '0') + number;
+}
+
 std::string HardwareOf(int index) { return index % 2 == 0 ? "edge-a" : "edge-b"; }
 
 std::string World::BrokerUrl() const { return "tcp://127.0.0.1:" + std::to_string(broker_port_); }
@@ -109,6 +116,15 @@ Status World::TrainModels() {
 }
 
 Status World::StartBroker() {
+  // Between asking for a free port and listening on it, somebody else may take it.
+  for (int attempt = 1;; ++attempt) {
+    Status started = TryToStartBroker();
+    if (started || attempt == kBrokerAttempts) return started;
+    children_.pop_back();
+  }
+}
+
+Status World::TryToStartBroker() {
   SLUICE_ASSIGN(broker_port_, FreeLoopbackPort());
   SLUICE_TRY(WriteText(Path("mosquitto.conf"),
                        "listener " + std::to_string(broker_port_) +
@@ -117,7 +133,11 @@ Status World::StartBroker() {
   const fs::path installed = "/usr/sbin/mosquitto";
   SLUICE_TRY(StartChild("mosquitto", {fs::exists(installed) ? installed.string() : "mosquitto",
                                       "-c", Path("mosquitto.conf")}));
-  return WaitFor("mosquitto", [this] { return AcceptsConnections(broker_port_); });
+  ChildProcess& broker = children_.back().process;
+  SLUICE_TRY(WaitFor(
+      "mosquitto", [&] { return broker.Poll().has_value() || AcceptsConnections(broker_port_); }));
+  if (!broker.Poll()) return {};
+  return Fail(ErrorCode::kInternal, "mosquitto ended; see " + Path("log/mosquitto.log"));
 }
 
 Status World::StartEngine() {
@@ -175,14 +195,23 @@ Status World::CheckAlive() {
   return {};
 }
 
-Status World::KillAndRestart(const std::string& name) {
+Result<World::Child*> World::FindChild(const std::string& name) {
   for (Child& child : children_) {
-    if (child.name != name) continue;
-    child.process.Kill();
-    SLUICE_ASSIGN(child.process, ChildProcess::Start(child.argv, Path("log/" + name + ".log")));
-    return {};
+    if (child.name == name) return &child;
   }
   return Fail(ErrorCode::kNotFound, "no program " + name + " was started");
+}
+
+Status World::Kill(const std::string& name) {
+  SLUICE_ASSIGN(Child* const child, FindChild(name));
+  child->process.Kill();
+  return {};
+}
+
+Status World::Restart(const std::string& name) {
+  SLUICE_ASSIGN(Child* const child, FindChild(name));
+  SLUICE_ASSIGN(child->process, ChildProcess::Start(child->argv, Path("log/" + name + ".log")));
+  return {};
 }
 
 Result<std::string> World::Sluice(const std::vector<std::string>& args) const {
@@ -209,18 +238,22 @@ Result<std::vector<json>> World::Devices() const {
   return list.at("items").get<std::vector<json>>();
 }
 
+Result<json> World::DeviceStatus(const std::string& device) const {
+  const bool is_camera = !fs::exists(Path(device));
+  SLUICE_ASSIGN(const Finished finished,
+                RunProgram({Program("sluice-agent"), "status", "--json", "--state-dir",
+                            is_camera ? Path("fleet/" + device) : Path(device)},
+                           kToolTimeout));
+  json status = json::parse(finished.out, nullptr, false);
+  if (finished.exit_code != 0 || status.is_discarded())
+    return Fail(ErrorCode::kInternal, device + ": sluice-agent status failed: " + finished.err);
+  return status;
+}
+
 Result<std::vector<std::string>> World::AgentDigests() const {
   std::vector<std::string> digests;
   for (int i = 0; i < options_.agent_devices; ++i) {
-    SLUICE_ASSIGN(const Finished finished,
-                  RunProgram({Program("sluice-agent"), "status", "--json", "--config",
-                              Path(AgentName(i) + ".conf"), "--state-dir", Path(AgentName(i))},
-                             kToolTimeout));
-    const json status = json::parse(finished.out, nullptr, false);
-    if (finished.exit_code != 0 || status.is_discarded()) {
-      return Fail(ErrorCode::kInternal,
-                  AgentName(i) + ": sluice-agent status failed: " + finished.err);
-    }
+    SLUICE_ASSIGN(const json status, DeviceStatus(AgentName(i)));
     digests.push_back(status.value("loaded_sha256", ""));
   }
   return digests;

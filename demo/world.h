@@ -33,8 +33,10 @@ class World {
   Status StartDevices();
   /// E_INTERNAL with the name of a program that has ended although it should run.
   Status CheckAlive();
-  /// kill -9, and the same command line again: "sluiced", "digits-fleet", "agent-1".
-  Status KillAndRestart(const std::string& name);
+  /// kill -9 of one program: "sluiced", "digits-fleet", "agent-1".
+  Status Kill(const std::string& name);
+  /// The same command line again, without a wait for what it does.
+  Status Restart(const std::string& name);
 
   /// Runs `sluice ARGS` against this engine; its stdout, or its error line.
   Result<std::string> Sluice(const std::vector<std::string>& args) const;
@@ -42,11 +44,15 @@ class World {
   Result<nlohmann::json> Ask(std::vector<std::string> args) const;
   /// All devices, over as many pages as it takes.
   Result<std::vector<nlohmann::json>> Devices() const;
-  /// The SHA-256 that each sluice-agent says it has loaded, by `status --json`.
+  /// What a device says of itself, by `sluice-agent status --json`; of one of the fleet only while
+  /// digits-fleet is down, since a running one holds its store.
+  Result<nlohmann::json> DeviceStatus(const std::string& device) const;
+  /// The SHA-256 that each sluice-agent says it has loaded.
   Result<std::vector<std::string>> AgentDigests() const;
 
   [[nodiscard]] std::filesystem::path ModelPath(const std::string& release) const;
   [[nodiscard]] std::filesystem::path dir() const { return options_.dir; }
+  [[nodiscard]] std::string BrokerUrl() const;
   [[nodiscard]] int device_count() const { return options_.fleet_devices + options_.agent_devices; }
   [[nodiscard]] int agent_count() const { return options_.agent_devices; }
 
@@ -58,6 +64,7 @@ class World {
   };
   Status Run(const std::vector<std::string>& argv, std::chrono::seconds timeout) const;
   Status StartChild(const std::string& name, std::vector<std::string> argv);
+  Status TryToStartBroker();
   Status StartAgent(int index);
   [[nodiscard]] std::string Program(const std::string& name) const {
     return (options_.bin / name).string();
@@ -65,7 +72,7 @@ class World {
   [[nodiscard]] std::string Path(const std::string& name) const {
     return (options_.dir / name).string();
   }
-  [[nodiscard]] std::string BrokerUrl() const;
+  Result<Child*> FindChild(const std::string& name);
 
   WorldOptions options_;
   int broker_port_ = 0;
@@ -74,6 +81,8 @@ class World {
 
 /// The identity of a sluice-agent process: "agent-1", ...
 std::string AgentName(int index);
+/// The identity of a device of digits-fleet: "cam-001", ...
+std::string CameraName(int index);
 /// Half of each kind of device has this hardware, half the other.
 std::string HardwareOf(int index);
 
