@@ -185,7 +185,9 @@ Status RolloutStep::On(const PermitWanted& event) {
   const auto found = rollout_.members.find(event.device);
   if (found == rollout_.members.end()) return {};
   Member& member = found->second;
-  if (member.stage == kNoStage || IsActive(member.state)) return {};
+  // One that announced its switch and asks again has not switched: the broker's word did not come.
+  const bool serves = IsActive(member.state) && member.state != DeviceState::kActivating;
+  if (member.stage == kNoStage || serves) return {};
   if (rollout_.excluded_hardware.contains(member.hardware)) return {};
   if (member.state != DeviceState::kVerified) SetState(member, DeviceState::kVerified);
   const bool still_holds_one =

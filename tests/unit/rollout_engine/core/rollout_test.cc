@@ -200,6 +200,19 @@ TEST(RolloutStep, RevertsADeviceThatStillSwitchesOnAnOldPermit) {
   EXPECT_THAT(H::Devices<RevertDevice>(h.last), ElementsAre("dev-0000"));
 }
 
+TEST(RolloutStep, GivesAnotherPermitWhenTheAnnouncedSwitchDidNotHappen) {
+  H h;
+  h.Start(Fleet(80));
+  h.Do(PermitWanted{"dev-0000"});
+  h.Report("dev-0000", ReportState::kActivating);
+  h.Do(PermitWanted{"dev-0000"});  // the broker did not acknowledge: it is in `ready` again
+  EXPECT_TRUE(H::Has<GrantPermit>(h.last));
+  h.Report("dev-0000", ReportState::kActivating);
+  h.Report("dev-0000", ReportState::kActivated);
+  h.Do(PermitWanted{"dev-0000"});  // a straggler
+  EXPECT_FALSE(H::Has<GrantPermit>(h.last));
+}
+
 TEST(RolloutStep, NeverRunsAgainOnceRolledBack) {
   H h;
   h.Start(Fleet(80));
