@@ -101,6 +101,15 @@ const SlotSummary* Device::ActiveSlot() const {
   return &hello->slots[static_cast<std::size_t>(hello->active_slot)];
 }
 
+bool Device::HasFallback() const {
+  if (!hello) return false;
+  for (std::size_t i = 0; i < hello->slots.size(); ++i) {
+    const bool serves = hello->active_slot == static_cast<std::int8_t>(i);
+    if (!serves && hello->slots[i].state == SlotState::kGood) return true;
+  }
+  return false;
+}
+
 std::string Device::ReleaseOf(const Digest& artifact) const {
   if (!hello || artifact.IsZero()) return {};
   for (const SlotSummary& slot : hello->slots) {
@@ -195,8 +204,10 @@ Heard DeviceDirectory::TakeReport(Device& device, Report report, Bytes bytes, Tu
   device.report_seq = report.seq;
   device.active_artifact = report.active_artifact;
   NameDirective(device, report.directive);
+  // A report on another release may name the Directive in force too: a slot that an Order cannot
+  // take away.
   if (device.directive && report.directive == device.directive->value.number &&
-      IsTerminal(report.state)) {
+      report.manifest == device.directive->value.manifest && IsTerminal(report.state)) {
     device.directive->finished = true;
   }
   device.report = std::move(report);

@@ -54,6 +54,8 @@ struct Device {
   [[nodiscard]] const std::string& hardware() const;
   /// The slot that serves, by its newest hello; nullptr = none.
   [[nodiscard]] const SlotSummary* ActiveSlot() const;
+  /// It holds a confirmed release beside the one that serves, by its newest hello.
+  [[nodiscard]] bool HasFallback() const;
   /// Release names by what its slots hold; "" = unknown.
   [[nodiscard]] std::string ReleaseOf(const Digest& artifact) const;
   [[nodiscard]] bool Holds(const Digest& artifact) const;

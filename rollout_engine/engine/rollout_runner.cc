@@ -338,7 +338,8 @@ std::optional<Wanted> RolloutRunner::MissingRevert(const Device& device) {
   const bool told = device.directive &&
                     device.directive->value.action == DirectiveAction::kRevert &&
                     device.directive->value.rollout == slot->rollout;
-  if (told) return std::nullopt;
+  // Without a fallback it stays, and leaves by the next install, which a revert would replace.
+  if (told || !device.HasFallback()) return std::nullopt;
   return WantedRevert{.rollout = slot->rollout, .stage = slot->stage, .manifest = slot->manifest};
 }
 

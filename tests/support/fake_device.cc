@@ -211,10 +211,11 @@ void FakeDevice::Take(const Order& order) {
 void FakeDevice::Revert(const std::string& rollout, std::uint16_t stage,
                         const SequenceNumber& number) {
   if (slots_[active_slot_].rollout != rollout || slots_[1 - active_slot_].artifact.IsZero()) return;
+  Directive reverted;
+  reverted.manifest = slots_[active_slot_].manifest;  // the one that it leaves
   active_slot_ = 1 - active_slot_;
   ++activation_;
   telemetry_ = {};
-  Directive reverted;
   reverted.rollout = rollout;
   reverted.stage = stage;
   reverted.number = number;

@@ -80,6 +80,31 @@ TEST_F(EngineLife, SendsARevertToADeviceThatMissedTheOrder) {
   EXPECT_EQ((*on_v2)->directives.back().action, DirectiveAction::kRevert);
 }
 
+TEST_F(EngineLife, SendsNoRevertToADeviceThatHasNothingToGoBackTo) {
+  fleet_.Release("detector-v1", 1, Fleet::Artifact(1));
+  fleet_.Release("detector-v2", 2, Fleet::Artifact(2));
+  fleet_.AddDevices(8, std::nullopt);
+  ASSERT_TRUE(fleet_.Create(TwoStages("detector-v1"), "first").ok());
+  ASSERT_TRUE(fleet_.Operate("start", "first").ok());
+  fleet_.Pass(3'000);
+  ASSERT_EQ(fleet_.CountOn("detector-v1"), 2);
+  ASSERT_TRUE(fleet_.Operate("roll_back", "first").ok());
+  fleet_.Pass(60'000);
+  for (auto& device : fleet_.devices()) device->takes_installs = false;
+  ASSERT_TRUE(fleet_.Create(TwoStages("detector-v2"), "second").ok());
+  ASSERT_TRUE(fleet_.Operate("start", "second").ok());
+  fleet_.Pass(3'000);
+  for (auto& device : fleet_.devices()) device->directives.clear();
+  fleet_.CrashEngine();
+  ASSERT_TRUE(fleet_.StartEngine());
+  for (auto& device : fleet_.devices()) device->SayHello();
+  fleet_.Pass(10'000);
+  for (auto& device : fleet_.devices()) {
+    for (const Directive& directive : device->directives)
+      EXPECT_NE(directive.action, DirectiveAction::kRevert) << device->id();
+  }
+}
+
 TEST_F(EngineLife, HoldsDevicesInTheControlArm) {
   StartRollout(40, TwoStages("detector-v2"));
   fleet_.Pass(2'000);

@@ -105,6 +105,28 @@ TEST_F(DeviceWords, CountsARepeatedReportOnce) {
   EXPECT_EQ(fleet_.engine().counters().duplicates, taken.duplicates + 5);
 }
 
+TEST_F(DeviceWords, FinishesADirectiveOnlyByAReportOnItsOwnRelease) {
+  fleet_.AddDevices(1, v1_);
+  fleet_.device(0).takes_installs = false;
+  StartRollout();
+  ASSERT_TRUE(Known(0).directive);
+  Report report;  // on a slot that an Order cannot take away, while the install is in force
+  report.instance = fleet_.device(0).hello.instance;
+  report.seq = 1;
+  report.directive = Known(0).directive->value.number;
+  report.manifest = v1_;
+  report.state = ReportState::kFailed;
+  report.code = "E_NO_FALLBACK";
+  fleet_.device(0).Publish(UpKind::kReport, Encode(report));
+  fleet_.Pass(1'000);
+  EXPECT_FALSE(Known(0).directive->finished);
+  report.seq = 2;
+  report.manifest = v2_;
+  fleet_.device(0).Publish(UpKind::kReport, Encode(report));
+  fleet_.Pass(1'000);
+  EXPECT_TRUE(Known(0).directive->finished);
+}
+
 TEST_F(DeviceWords, KeepsItsCourseWhenTheBrokerDoublesAndDelaysEverything) {
   fleet_.AddDevices(8, v1_);
   std::uint64_t counter = 0;
