@@ -59,18 +59,29 @@ Status RolloutRunner::Resume(const Store& store, Turn& turn) {
     SLUICE_ASSIGN(looks_[id], DecodeLookSummary(key, *record));
   }
   BlockWithdrawnPayloads();
-  for (const auto& [id, device] : parts_.devices.all()) {
-    if (auto wanted = Missing(device, turn.wall)) parts_.dispatch.Want(id, std::move(*wanted));
-  }
+  WantWhatIsMissing(turn.wall);
   return {};
 }
 
+void RolloutRunner::WantWhatIsMissing(WallMs now) {
+  for (const auto& [id, device] : parts_.devices.all()) {
+    if (parts_.dispatch.Wants(id)) continue;
+    if (auto wanted = Missing(device, now)) parts_.dispatch.Want(id, std::move(*wanted));
+  }
+}
+
 Status RolloutRunner::Apply(RolloutEntry& entry, EventBody body, Turn& turn) {
+  const RolloutStatus before = entry.rollout.status;
   SLUICE_ASSIGN(const std::vector<Effect> effects, parts_.log.Apply(entry, std::move(body), turn));
   changed_.insert(entry.rollout.id);
+  const bool completed =
+      entry.rollout.status == RolloutStatus::kCompleted && before != entry.rollout.status;
   for (const Effect& effect : effects) {
     std::visit([&](const auto& e) { CarryOut(entry, e, turn); }, effect);
   }
+  // Its release is the baseline now, also for those who were not in it and have no reason to say
+  // hello.
+  if (completed) WantWhatIsMissing(turn.wall);
   return {};
 }
 

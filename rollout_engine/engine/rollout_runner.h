@@ -78,6 +78,7 @@ class RolloutRunner {
   [[nodiscard]] FleetDevice FleetDeviceOf(const Rollout& rollout, const Device& device) const;
   void Join(const Device& device, Turn& turn);
   void AskForPermit(const Device& device, Turn& turn);
+  void WantWhatIsMissing(WallMs now);
   /// What the device should have been told and was not.
   [[nodiscard]] std::optional<Wanted> Missing(const Device& device, WallMs now);
   [[nodiscard]] std::optional<Wanted> MissingRevert(const Device& device);

@@ -193,6 +193,18 @@ TEST_F(EngineLife, OffersTheBaselineToADeviceThatComesLater) {
   EXPECT_EQ(late.directives.back().rollout, "");
 }
 
+TEST_F(EngineLife, OffersTheNewBaselineToDevicesThatWereInNoArmOfIt) {
+  StartRollout(80, TwoStages("detector-v2"));
+  FakeDevice::Setup setup;
+  setup.id = "empty";
+  FakeDevice& empty = fleet_.AddDevice(setup);
+  empty.Start();
+  fleet_.Settle();
+  Work(300);
+  ASSERT_EQ(fleet_.StatusOf("r"), RolloutStatus::kCompleted) << fleet_.rollout("r").why;
+  EXPECT_EQ(empty.release(), "detector-v2") << "without another hello";
+}
+
 TEST_F(EngineLife, OffersADeltaWhenItHasTheBase) {
   StartRollout(40, TwoStages("detector-v2"));
   fleet_.Pass(2'000);
