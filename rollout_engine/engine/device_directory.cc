@@ -286,6 +286,7 @@ void DeviceDirectory::NameDirective(Device& device, SequenceNumber number) const
 }
 
 void DeviceDirectory::SetOnline(Device& device, bool online) {
+  device.away = !online;
   if (device.online == online) return;
   device.online = online;
   online ? ++online_count_ : --online_count_;

@@ -46,6 +46,7 @@ struct Device {
 
   // Of this run of the engine.
   bool online = false;
+  bool away = false;    // its last word was its will, or its good-bye
   bool behind = false;  // it knows numbers that this engine never used
   int bad_messages = 0;
   BootMs bad_since;
@@ -96,6 +97,8 @@ class DeviceDirectory {
   Heard TakeHello(Device& device, Hello hello, Bytes bytes, Turn& turn);
   Heard TakeReport(Device& device, Report report, Bytes bytes, Turn& turn);
   void TakePresence(Device& device, bool online, Turn& turn);
+  /// Any message means online.
+  void TakeSign(Device& device) { SetOnline(device, true); }
 
   /// Replaces what stands.
   void SetDirective(Device& device, StandingDirective directive, Turn& turn);

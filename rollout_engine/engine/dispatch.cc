@@ -112,8 +112,9 @@ void Dispatch::SendAgain(Turn& turn) {
         !device->quarantine.empty())
       continue;
     if (turn.wall.ms >= device->directive->value.expires_ms) continue;
-    // A device that is away asks by itself when it is back.
-    if (device->online) {
+    // A device that is away asks by itself when it is back. One that has said nothing since the
+    // engine started may be there all the same: a broker that drops its presence does not say so.
+    if (!device->away) {
       turn.Publish(BuildTopic(DownTopic{id, DownKind::kDirective}), device->directive->envelope,
                    Qos::k1, retain());
       ++sent_in_second_;

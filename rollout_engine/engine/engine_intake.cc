@@ -42,7 +42,10 @@ void Engine::HandleMessage(const MqttMessage& message) {
     if (!presence->online) chunks_.Forget(device->id);
     return;
   }
-  if (!message.retained) telemetry_.Hear(device->id, turn.now);
+  if (!message.retained) {
+    telemetry_.Hear(device->id, turn.now);
+    devices_.TakeSign(*device);
+  }
   if (auto* hello = std::get_if<Hello>(&parsed->word))
     return Take(*device, std::move(*hello), message.payload);
   if (auto* report = std::get_if<Report>(&parsed->word))

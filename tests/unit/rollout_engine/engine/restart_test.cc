@@ -191,6 +191,26 @@ TEST(EngineRestart, SaysAtOnceWhatWasDecidedAndNotHeard) {
   EXPECT_EQ(fleet.CountOn("detector-v2"), 4);
 }
 
+TEST(EngineRestart, SendsAgainAlsoToDevicesWhosePresenceTheBrokerDropped) {
+  Fleet fleet;
+  ASSERT_TRUE(fleet.StartEngine());
+  const Digest v1 = fleet.Release("detector-v1", 1, Fleet::Artifact(1));
+  fleet.Release("detector-v2", 2, Fleet::Artifact(2));
+  fleet.AddDevices(4, v1);
+  ASSERT_TRUE(fleet.Create(TwoStages("detector-v2"), "r").ok());
+  fleet.broker().SetFaultPolicy([](const Hop& hop) {
+    return Fate{.copies = hop.direction == Hop::Direction::kDown ? 0 : 1};
+  });
+  ASSERT_TRUE(fleet.Operate("start", "r").ok());
+  fleet.Pass(1'000);
+  fleet.CrashEngine();
+  ASSERT_TRUE(fleet.StartEngine());
+  fleet.Pass(1'000);
+  fleet.broker().SetFaultPolicy(nullptr);
+  fleet.Pass(130'000);
+  for (auto& device : fleet.devices()) EXPECT_FALSE(device->directives.empty()) << device->id();
+}
+
 TEST(EngineRestart, StandsStillWhenTheStoreFails) {
   Fleet fleet;
   ASSERT_TRUE(fleet.StartEngine());
