@@ -184,17 +184,20 @@ Result<Order> Decode<Order>(ByteView bytes) {
   Order order;
   order.fleet_id = read.RegistryId("fleet_id", from.fleet_id());
   order.number = read.Number("number", from.number());
-  std::set<std::string> seen_rollouts;
+  std::set<std::string> seen;
   for (const wire::OrderEntry* from_entry :
        read.List("entries", from.entries(), 0, limits::kOrderEntriesMax)) {
     OrderEntry entry;
     entry.rollout = read.RegistryId("entries.rollout", from_entry->rollout());
-    read.Unique("entries", seen_rollouts, entry.rollout);
     entry.action = read.Enum("entries.action", from_entry->action(), OrderAction::kHold,
                              OrderAction::kRollBack);
     entry.lowest_stage = from_entry->lowest_stage();
     entry.hardware =
         read.RegistryIds("entries.hardware", from_entry->hardware(), 0, limits::kHardwareNamesMax);
+    // One hardware may be rolled back while the rest of its rollout holds.
+    std::string whose = entry.rollout;
+    for (const std::string& hardware : entry.hardware) whose += '/' + hardware;
+    read.Unique("entries", seen, whose);
     order.entries.push_back(std::move(entry));
   }
   order.created_ms = read.TimeMs("created_ms", from.created_ms());

@@ -101,7 +101,8 @@ Status RolloutStep::On(const DeviceReported& event) {
     case ReportState::kDeferred:
       // Its active slot has changed since the offer; from what it reported last another one is
       // made.
-      if (event.code == Name(ErrorCode::kNoBase)) Emit(Offer{event.device, member.stage});
+      if (event.code == Name(ErrorCode::kNoBase) && rollout_.status == RolloutStatus::kRunning)
+        Emit(Offer{event.device, member.stage});
       break;
     case ReportState::kReady:
       if (!was_active) SetState(member, DeviceState::kVerified);

@@ -119,8 +119,10 @@ void Engine::HandleDisconnected() { connected_ = false; }
 void Engine::PublishFreshness(Turn& turn) {
   freshness_due_ = turn.now + limits::kFreshnessInterval;
   const auto now_ms = director_.SigningTime(turn.wall);
-  if (now_ms)
-    turn.Publish(BuildTopic(AllKind::kFreshness), director_.NextFreshness(*now_ms), Qos::k1, true);
+  if (!now_ms) return;
+  // A quiet fleet brings nothing else to the store, and what was signed must not be signed back.
+  director_.RememberTime(turn.wall, turn.batch);
+  turn.Publish(BuildTopic(AllKind::kFreshness), director_.NextFreshness(*now_ms), Qos::k1, true);
 }
 
 // ---- the turn ----

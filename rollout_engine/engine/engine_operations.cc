@@ -148,6 +148,8 @@ Result<Outcome> Engine::RunOnDevice(const Operation& operation) {
     runner_.OnQuarantine(*device, turn);
   } else if (operation.op == "lift") {
     devices_.Quarantine(*device, "", turn);
+    if (device->hello)
+      runner_.OnHello(*device, turn);  // it takes part from now on, not from its next hello
   } else {
     return Fail(UnknownOperation(operation));
   }
@@ -160,6 +162,7 @@ Result<Outcome> Engine::RunOnEngine(const Operation& operation) {
   if (operation.op != "accept_clock") return Fail(UnknownOperation(operation));
   Turn& turn = CurrentTurn();
   director_.AcceptClock(turn.wall, turn.batch);
+  runner_.OnClockAccepted(turn);
   turn.must_sync = true;
   return Outcome{.message = "the engine signs by the machine's clock"};
 }

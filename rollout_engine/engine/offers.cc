@@ -79,12 +79,15 @@ Status Offers::Load(const Store& store) {
 }
 
 bool Offers::Collect(Turn& turn) {
+  std::erase_if(failed_, [&](const auto& failed) {
+    return turn.now - failed.second.at >= limits::kPayloadRetry;
+  });
   const std::vector<PayloadResult> results = builder_.TakeFinished();
   for (const PayloadResult& result : results) {
     const std::string key = PayloadKey(result.job.artifact, result.job.request);
     building_.erase(key);
     if (!result.built) {
-      failed_[key] = result.built.error();
+      failed_[key] = {result.built.error(), turn.now};
       continue;
     }
     built_[key] = *result.built;
@@ -216,7 +219,8 @@ Result<std::optional<BuiltPayload>> Offers::Lookup(const Digest& artifact,
   const std::string key = PayloadKey(artifact, request);
   if (const auto built = built_.find(key); built != built_.end())
     return std::optional(built->second);
-  if (const auto failed = failed_.find(key); failed != failed_.end()) return Fail(failed->second);
+  if (const auto failed = failed_.find(key); failed != failed_.end())
+    return Fail(failed->second.why);
   if (!building_.contains(key) && builder_.Submit({artifact, request})) building_.insert(key);
   return std::optional<BuiltPayload>();
 }

@@ -81,7 +81,11 @@ class Offers {
   std::map<std::string, Release> releases_;
   std::map<Digest, std::string> release_names_;  // by artifact
   std::map<std::string, BuiltPayload> built_;    // by key
-  std::map<std::string, Error> failed_;          // of this run of the engine
+  struct FailedBuild {
+    Error why;
+    BootMs at;
+  };
+  std::map<std::string, FailedBuild> failed_;  // tried again when somebody asks later
   std::set<std::string> building_;
 };
 

@@ -176,7 +176,9 @@ void RolloutLog::Note(RolloutEntry& entry, const Event& event, RolloutStatus sta
   if (status == status_before && CurrentStage(entry.rollout) == stage_before) return;
   ++entry.rev;
   if (status_before == RolloutStatus::kScheduled) entry.started_ms = event.wall.ms;
-  if (!IsOpen(status) && IsOpen(status_before)) entry.ended_ms = event.wall.ms;
+  // A completed rollout that is rolled back is open again, and one may be aborted before its start.
+  const bool ended = !IsOpen(status) && status != RolloutStatus::kScheduled;
+  entry.ended_ms = ended ? event.wall.ms : 0;
 }
 
 void RolloutLog::AddNote(RolloutEntry& entry, RolloutNote note, Turn& turn) {
@@ -231,10 +233,14 @@ RolloutEntry* RolloutLog::Covering(const std::string& device) {
   return const_cast<RolloutEntry*>(std::as_const(*this).Covering(device));
 }
 
-const RolloutEntry* RolloutLog::Baseline(const std::string& model) const {
+const RolloutEntry* RolloutLog::Baseline(const std::string& model,
+                                         const std::string& hardware) const {
   const RolloutEntry* newest = nullptr;
   for (const auto& [id, entry] : entries_) {
-    if (entry.model != model || entry.rollout.status != RolloutStatus::kCompleted) continue;
+    const Rollout& rollout = entry.rollout;
+    if (entry.model != model || rollout.status != RolloutStatus::kCompleted) continue;
+    if (!rollout.release_ids.contains(hardware) || rollout.excluded_hardware.contains(hardware))
+      continue;
     if (!newest || entry.ended_ms >= newest->ended_ms) newest = &entry;
   }
   return newest;

@@ -68,8 +68,9 @@ class RolloutLog {
   /// The open rollout that counts this device, or nullptr.
   [[nodiscard]] RolloutEntry* Covering(const std::string& device);
   [[nodiscard]] const RolloutEntry* Covering(const std::string& device) const;
-  /// The newest completed rollout of a model, or nullptr.
-  [[nodiscard]] const RolloutEntry* Baseline(const std::string& model) const;
+  /// The newest completed rollout that brought `model` to `hardware`, or nullptr.
+  [[nodiscard]] const RolloutEntry* Baseline(const std::string& model,
+                                             const std::string& hardware) const;
   /// The whole Order: every rollout's entries, oldest closed ones first to go when there are too
   /// many.
   [[nodiscard]] std::vector<OrderEntry> Order(WallMs now) const;

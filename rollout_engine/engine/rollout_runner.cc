@@ -168,7 +168,7 @@ void RolloutRunner::CarryOut(RolloutEntry& entry, const NotifyOperator& effect, 
 
 void RolloutRunner::PublishOrder(Turn& turn) {
   const auto now_ms = parts_.director.SigningTime(turn.wall);
-  if (!now_ms) return;  // the Order is compared with the rollouts again when the clock is accepted
+  if (!now_ms) return;  // OnClockAccepted makes up for it
   if (parts_.director.SetOrder(parts_.log.Order(turn.wall), *now_ms, turn.batch)) {
     turn.must_sync = true;
     turn.Publish(BuildTopic(AllKind::kOrder), parts_.director.order_envelope(), Qos::k1, true);
@@ -305,6 +305,8 @@ void RolloutRunner::OnQuarantine(const Device& device, Turn& turn) {
     (void)Apply(*entry, DeviceLeft{device.id}, turn);
 }
 
+void RolloutRunner::OnClockAccepted(Turn& turn) { PublishOrder(turn); }
+
 void RolloutRunner::FireTimers(Turn& turn) {
   for (const auto& [id, known] : parts_.log.all()) {
     RolloutEntry& entry = *parts_.log.FindMutable(id);
@@ -328,7 +330,7 @@ void RolloutRunner::PauseAll(const std::string& reason, Turn& turn) {
 
 std::optional<Wanted> RolloutRunner::Missing(const Device& device, WallMs now) {
   if (!device.hello || !device.quarantine.empty() || device.behind) return std::nullopt;
-  if (auto revert = MissingRevert(device)) return revert;
+  if (auto revert = MissingRevert(device, now)) return revert;
   const RolloutEntry* entry = parts_.log.Covering(device.id);
   if (entry != nullptr) {
     if (auto wanted = MissingOf(*entry, device, now)) return wanted;
@@ -336,7 +338,7 @@ std::optional<Wanted> RolloutRunner::Missing(const Device& device, WallMs now) {
   return MissingBaseline(device, entry != nullptr, now);
 }
 
-std::optional<Wanted> RolloutRunner::MissingRevert(const Device& device) {
+std::optional<Wanted> RolloutRunner::MissingRevert(const Device& device, WallMs now) {
   const SlotSummary* slot = device.ActiveSlot();
   if (slot == nullptr || slot->rollout.empty()) return std::nullopt;
   const RolloutEntry* entry = parts_.log.Find(slot->rollout);
@@ -348,7 +350,8 @@ std::optional<Wanted> RolloutRunner::MissingRevert(const Device& device) {
   }
   const bool told = device.directive &&
                     device.directive->value.action == DirectiveAction::kRevert &&
-                    device.directive->value.rollout == slot->rollout;
+                    device.directive->value.rollout == slot->rollout &&
+                    device.directive->value.expires_ms > now.ms;
   // Without a fallback it stays, and leaves by the next install, which a revert would replace.
   if (told || !device.HasFallback()) return std::nullopt;
   return WantedRevert{.rollout = slot->rollout, .stage = slot->stage, .manifest = slot->manifest};
@@ -375,8 +378,9 @@ std::optional<Wanted> RolloutRunner::MissingOf(const RolloutEntry& entry, const 
 
 std::optional<Wanted> RolloutRunner::MissingBaseline(const Device& device, bool covered,
                                                      WallMs now) {
-  const RolloutEntry* baseline = parts_.log.Baseline(device.model());
-  if (baseline == nullptr || !device.hello) return std::nullopt;
+  if (!device.hello) return std::nullopt;
+  const RolloutEntry* baseline = parts_.log.Baseline(device.model(), device.hardware());
+  if (baseline == nullptr) return std::nullopt;
   const Rollout& rollout = baseline->rollout;
   const auto artifact = parts_.offers.FindArtifact(rollout.spec.model_version, device.hardware());
   if (!artifact || (*artifact)->manifest.artifact_sha256 == device.active_artifact)

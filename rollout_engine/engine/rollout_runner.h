@@ -48,6 +48,8 @@ class RolloutRunner {
   void OnReport(const Device& device, Turn& turn);
   /// It is in no arm and counted nowhere any more.
   void OnQuarantine(const Device& device, Turn& turn);
+  /// What could not be signed in the meantime is signed now.
+  void OnClockAccepted(Turn& turn);
   void FireTimers(Turn& turn);
   /// Stops everything that runs, with this reason.
   void PauseAll(const std::string& reason, Turn& turn);
@@ -81,7 +83,7 @@ class RolloutRunner {
   void WantWhatIsMissing(WallMs now);
   /// What the device should have been told and was not.
   [[nodiscard]] std::optional<Wanted> Missing(const Device& device, WallMs now);
-  [[nodiscard]] std::optional<Wanted> MissingRevert(const Device& device);
+  [[nodiscard]] std::optional<Wanted> MissingRevert(const Device& device, WallMs now);
   [[nodiscard]] std::optional<Wanted> MissingOf(const RolloutEntry& entry, const Device& device,
                                                 WallMs now) const;
   [[nodiscard]] std::optional<Wanted> MissingBaseline(const Device& device, bool covered,

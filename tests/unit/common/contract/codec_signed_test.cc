@@ -124,7 +124,12 @@ TEST(OrderCodec, ChecksEveryField) {
           {"number", [](Order& o) { o.number = {}; }},
           {"", [](Order& o) { FillEntries(o, limits::kOrderEntriesMax); }},
           {"entries", [](Order& o) { FillEntries(o, limits::kOrderEntriesMax + 1); }},
-          {"entries", [](Order& o) { o.entries[1].rollout = o.entries[0].rollout; }},
+          {"entries", [](Order& o) { o.entries[1] = o.entries[0]; }},
+          {"",
+           [](Order& o) {  // one hardware is rolled back, the rest of the rollout holds
+             o.entries = {{"r-1", OrderAction::kRollBack, 0, {"cam-a"}},
+                          {"r-1", OrderAction::kHold, 0, {}}};
+           }},
           {"entries.rollout", [](Order& o) { o.entries[0].rollout = ""; }},
           {"entries.action", [](Order& o) { o.entries[0].action = static_cast<OrderAction>(0); }},
           {"entries.action", [](Order& o) { o.entries[0].action = static_cast<OrderAction>(4); }},

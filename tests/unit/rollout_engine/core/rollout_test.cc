@@ -265,6 +265,10 @@ TEST(RolloutStep, TakesBackOneHardwareAloneIfTheFileSaysSo) {
   EXPECT_THAT(h.rollout.order, ElementsAre(OrderEntry{"r-1", OrderAction::kRollBack, 0, {"gate"}}));
   h.Fire(TimerKind::kRevertDirectives);
   EXPECT_THAT(H::Devices<RevertDevice>(h.last), ElementsAre("dev-0001", "dev-0003"));
+  h.Do(PauseRequested{"lunch"});
+  EXPECT_THAT(h.rollout.order, ElementsAre(OrderEntry{"r-1", OrderAction::kRollBack, 0, {"gate"}},
+                                           OrderEntry{"r-1", OrderAction::kHold, 0, {}}));
+  h.Do(ResumeRequested{"fed"});
   h.Look(Decision::kPromote);
   for (const std::string& device : H::Devices<Offer>(h.last)) {
     EXPECT_EQ(h.rollout.members.at(device).hardware, "cam");

@@ -80,6 +80,19 @@ TEST_F(EngineLife, SendsARevertToADeviceThatMissedTheOrder) {
   EXPECT_EQ((*on_v2)->directives.back().action, DirectiveAction::kRevert);
 }
 
+TEST_F(EngineLife, ListsARollBackHoweverLongAgoTheRolloutWasCompleted) {
+  StartRollout(80, TwoStages("detector-v2"));
+  Work(300);
+  ASSERT_EQ(fleet_.StatusOf("r"), RolloutStatus::kCompleted) << fleet_.rollout("r").why;
+  for (int i = 0; i < 4; ++i) {  // by less than what the engine takes for a clock gone wrong
+    fleet_.clock().now_ms += limits::kClosedOrderKept / 2;
+    fleet_.Pass(1'000);
+  }
+  ASSERT_TRUE(fleet_.Operate("roll_back", "r").ok());
+  fleet_.Pass(3'000);
+  EXPECT_EQ(fleet_.CountOn("detector-v1"), 80);
+}
+
 TEST_F(EngineLife, SendsNoRevertToADeviceThatHasNothingToGoBackTo) {
   fleet_.Release("detector-v1", 1, Fleet::Artifact(1));
   fleet_.Release("detector-v2", 2, Fleet::Artifact(2));

@@ -318,6 +318,26 @@ TEST_F(DeviceWords, SignsNothingWithAClockThatWentBack) {
   EXPECT_GT(fleet_.device(0).answers.size(), answers);
 }
 
+TEST_F(DeviceWords, SignsTheOrderThatWaitedForItsClock) {
+  fleet_.AddDevices(4, v1_);
+  fleet_.Release("detector-v2", 2, Fleet::Artifact(2));
+  ASSERT_TRUE(fleet_.Create(TwoStages("detector-v2"), "r").ok());
+  ASSERT_TRUE(fleet_.Operate("start", "r").ok());
+  fleet_.Pass(120'000);
+  fleet_.clock().wall_error_ms = -2 * limits::kHour;
+  ASSERT_TRUE(fleet_.Operate("pause", "r").ok());
+  fleet_.Pass(1'000);
+  const std::size_t orders = fleet_.device(0).orders.size();
+  Operation accept;
+  accept.id = "accept-clock-1";
+  accept.subject = Subject::kEngine;
+  accept.op = "accept_clock";
+  EXPECT_TRUE(fleet_.engine().Execute(accept).ok());
+  fleet_.Pass(1'000);
+  ASSERT_GT(fleet_.device(0).orders.size(), orders);
+  EXPECT_EQ(fleet_.device(0).orders.back().entries.at(0).action, OrderAction::kHold);
+}
+
 TEST_F(DeviceWords, StopsWhenAnotherEngineHasTakenOver) {
   fleet_.AddDevices(2, v1_);
   const Freshness other{.fleet_id = "test-fleet",

@@ -110,5 +110,17 @@ TEST_F(Operations, LiftAQuarantine) {
   EXPECT_EQ(fleet_.engine().devices().Find("dev-000")->quarantine, "");
 }
 
+TEST_F(Operations, TakeALiftedDeviceInWithoutAnotherHello) {
+  Operation operation = Make("device-0001", "quarantine", "dev-000");
+  operation.subject = Subject::kDevice;
+  EXPECT_TRUE(Execute(operation).ok());
+  ASSERT_TRUE(fleet_.Operate("start", "r").ok());
+  EXPECT_FALSE(fleet_.rollout("r").members.contains("dev-000"));
+  operation.id = "device-0002";
+  operation.op = "lift";
+  EXPECT_TRUE(Execute(operation).ok());
+  EXPECT_TRUE(fleet_.rollout("r").members.contains("dev-000"));
+}
+
 }  // namespace
 }  // namespace sluice
