@@ -117,10 +117,11 @@ Status World::TrainModels() {
 
 Status World::StartBroker() {
   // Between asking for a free port and listening on it, somebody else may take it.
+  const std::size_t others = children_.size();
   for (int attempt = 1;; ++attempt) {
     Status started = TryToStartBroker();
     if (started || attempt == kBrokerAttempts) return started;
-    children_.pop_back();
+    while (children_.size() > others) children_.pop_back();
   }
 }
 

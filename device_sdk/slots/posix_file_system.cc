@@ -2,6 +2,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -10,6 +12,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <system_error>
 
 namespace sluice::device {
@@ -18,6 +21,8 @@ namespace {
 constexpr mode_t kFileMode = 0600;
 constexpr mode_t kDirectoryMode = 0700;
 constexpr std::size_t kPidTextMax = 16;
+constexpr int kOrphanPollMs = 5;
+constexpr int kOrphanTries = 400;  // two seconds
 
 // From statfs(2); spelled out because linux/magic.h does not know all three.
 constexpr unsigned long kBtrfsMagic = 0x9123683E;
@@ -167,7 +172,28 @@ std::string ReadPid(int fd) {
   return pid.empty() ? "unknown" : pid;
 }
 
-// For the text of E_LOCKED only: on a full or read-only disk the lock holds without it.
+bool IsAlive(const std::string& pid_text) {
+  const long pid = std::strtol(pid_text.c_str(), nullptr, 10);
+  return pid > 0 && (kill(static_cast<pid_t>(pid), 0) == 0 || errno != ESRCH);
+}
+
+// A fork passes the lock on, so a child (a validation, say) that its killed parent takes with it
+// keeps the lock until the kernel has ended it too. That is waited for; a living holder is not.
+bool TakeLock(int fd) {
+  for (int tries = kOrphanTries; flock(fd, LOCK_EX | LOCK_NB) != 0; --tries) {
+    const int error = errno;
+    if (error == EINTR) continue;
+    if (error != EWOULDBLOCK || tries <= 0 || IsAlive(ReadPid(fd))) {
+      errno = error;
+      return false;
+    }
+    poll(nullptr, 0, kOrphanPollMs);
+  }
+  return true;
+}
+
+// For the text of E_LOCKED and the wait above: on a full or read-only disk the lock holds without
+// it.
 void WritePid(int fd) {
   std::string text = std::to_string(getpid());
   text.resize(kPidTextMax, '\n');
@@ -249,7 +275,7 @@ Result<std::unique_ptr<FileLock>> PosixFileSystem::Lock(const std::string& path)
   if (fd < 0 && (errno == EROFS || errno == EACCES)) fd = OpenRetrying(path, O_RDONLY);
   if (fd < 0) return Refused("open", path, errno);
   UniqueFd descriptor(fd);
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  if (!TakeLock(fd)) {
     if (errno != EWOULDBLOCK) return Refused("lock", path, errno);
     return Fail(ErrorCode::kLocked, path + " is held by pid " + ReadPid(fd) +
                                         "; stop that process or use another state directory");

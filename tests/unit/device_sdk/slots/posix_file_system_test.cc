@@ -2,7 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -98,6 +100,22 @@ TEST_F(PosixFileSystemTest, SecondLockNamesTheHoldersPid) {
   EXPECT_THAT(second.error().text, HasSubstr("pid " + std::to_string(getpid()) + ";"));
   first->reset();
   EXPECT_TRUE(files_.Lock(Path("lock")));
+}
+
+TEST_F(PosixFileSystemTest, WaitsForTheOrphanThatADeadHoldersForkLeft) {
+  directory_.Write("lock", std::string(16, '\0'));
+  const pid_t holder = fork();
+  if (holder == 0) {
+    const auto lock = files_.Lock(Path("lock"));
+    // The orphan keeps what it inherited for as long as a killed one may need to end.
+    if (lock && fork() == 0) poll(nullptr, 0, 100);
+    _exit(lock ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(holder, &status, 0), holder);
+  ASSERT_EQ(status, 0);
+  const auto lock = files_.Lock(Path("lock"));
+  EXPECT_TRUE(lock) << lock.error().Line();
 }
 
 TEST_F(PosixFileSystemTest, HandsOutADescriptorOfItsOwn) {
