@@ -27,7 +27,7 @@ function(sluice_library target)
 endfunction()
 
 # sluice_program(TARGET LIBRARIES...): an executable in build/<preset>/bin. OpenSSL comes before wolfSSL on the link
-# line: six symbols exist in both, and the first library wins (docs/dependencies.md).
+# line: six symbols exist in both, and the first library wins.
 function(sluice_program target)
   sluice_options(${target})
   set_target_properties(${target} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)

@@ -1,9 +1,16 @@
 // The envelope: a fixed binary frame of signatures around the exact payload bytes, parsed before
 // anything is trusted.
 //
-//   0  "SLEV"   4 u16 version = 1   6 u8 payload type   7 u8 signature count 1..8   8 u32 payload
-//   length 12 count x { u8 algorithm, u8[3] 0, key_id[32], signature[64] }   then the payload; the
-//   total length is exact.
+// clang-format off
+//    0  "SLEV"
+//    4  u16 version = 1
+//    6  u8  payload type
+//    7  u8  signature count, 1..8
+//    8  u32 payload length
+//   12  count x { u8 algorithm, u8[3] 0, key_id[32], signature[64] }
+//       the payload; the total length is exact
+// clang-format on
+//
 // Signed bytes = "sluice/v1/envelope\0", u8 payload type, u32 payload length, payload.
 // Little-endian.
 #pragma once

@@ -1,7 +1,8 @@
 // The MQTT port: one session, at least once or at most once, nothing retained is trusted.
 //
-// One reconnect policy lives behind the port (full jitter, 1 s doubling to 5 min): a new connection subscribes to every
-// filter again and only then reports OnConnected. Publish is thread-safe; it never blocks.
+// One reconnect policy lives behind the port (full jitter, 1 s doubling to 5 min): a new connection
+// subscribes to every filter again and only then reports OnConnected. Publish is thread-safe; it
+// never blocks.
 #pragma once
 
 #include <cstdint>
@@ -34,13 +35,15 @@ struct Subscription {
   Qos qos = Qos::k1;
 };
 
-/// Bytes at the MQTT level (topic, payload, 8 bytes of framing each) since the transport was made: the byte budget.
+/// Bytes at the MQTT level (topic, payload, 8 bytes of framing each) since the transport was made:
+/// the byte budget.
 struct LinkUse {
   std::uint64_t bytes_up = 0;
   std::uint64_t bytes_down = 0;
 };
 
-/// Called on the transport's thread, one at a time. An implementation hands over to its own queue and returns.
+/// Called on the transport's thread, one at a time. An implementation hands over to its own queue
+/// and returns.
 class TransportEvents {
  public:
   virtual ~TransportEvents() = default;
@@ -56,12 +59,14 @@ class Transport {
  public:
   virtual ~Transport() = default;
   /// Connects in the background and stays at it until Stop. `events` must outlive Stop.
-  virtual Status Start(Will will, std::vector<Subscription> subscriptions, TransportEvents& events) = 0;
+  virtual Status Start(Will will, std::vector<Subscription> subscriptions,
+                       TransportEvents& events) = 0;
   /// Disconnects; no event is called after it returns.
   virtual void Stop() = 0;
-  /// The id that OnPublished names later (QoS 1). E_NOT_CONNECTED, E_BACKPRESSURE (too much outstanding: try again),
-  /// E_TOO_BIG over 64 KiB.
-  virtual Result<std::uint64_t> Publish(std::string_view topic, ByteView payload, Qos qos, bool retain) = 0;
+  /// The id that OnPublished names later (QoS 1). E_NOT_CONNECTED, E_BACKPRESSURE (too much
+  /// outstanding: try again), E_TOO_BIG over 64 KiB.
+  virtual Result<std::uint64_t> Publish(std::string_view topic, ByteView payload, Qos qos,
+                                        bool retain) = 0;
   /// Drops the connection and makes a new one.
   virtual void Reconnect() = 0;
   [[nodiscard]] virtual LinkUse Used() const = 0;

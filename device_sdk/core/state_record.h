@@ -1,4 +1,5 @@
-// The device's one durable record: which slot serves, which may be reverted to, and every number that must not go back.
+// The device's one durable record: which slot serves, which may be reverted to, and every number
+// that must not go back.
 //
 // A plain value; device_sdk/slots writes it to disk. Every field here survives power loss.
 #pragma once
@@ -35,10 +36,10 @@ struct SlotRecord {
 struct Work {
   UpdateState state = UpdateState::kIdle;
   SlotId standby = 0;
-  std::uint64_t bytes_spent = 0;       // on `manifest`, over all its directives, both directions
-  Digest manifest;                     // that bytes_spent counts for; outlives the work
-  std::uint16_t attempts = 0;          // downloads begun for it
-  std::string failure;                 // code of the last terminal failure, for status
+  std::uint64_t bytes_spent = 0;  // on `manifest`, over all its directives, both directions
+  Digest manifest;                // that bytes_spent counts for; outlives the work
+  std::uint16_t attempts = 0;     // downloads begun for it
+  std::string failure;            // code of the last terminal failure, for status
   friend bool operator==(const Work&, const Work&) = default;
 };
 
@@ -48,22 +49,22 @@ struct StateRecord {
   Phase phase = Phase::kStable;
   std::array<SlotRecord, limits::kSlotsMax> slots{};
   Work work;
-  std::uint8_t starts_left = 0;            // of a TRIAL
+  std::uint8_t starts_left = 0;  // of a TRIAL
   std::int64_t trial_budget_left_ms = 0;
   std::uint32_t floor_epoch = 0;
-  SequenceNumber directive;                // newest seen
-  Digest directive_digest;                 // of its envelope, kept whole beside the record
+  SequenceNumber directive;  // newest seen
+  Digest directive_digest;   // of its envelope, kept whole beside the record
   SequenceNumber order;
   Digest order_digest;
   SequenceNumber freshness;
-  std::uint64_t engine_epoch = 0;          // highest in any stream
+  std::uint64_t engine_epoch = 0;  // highest in any stream
   std::int64_t secure_time_floor_ms = 0;
   std::uint32_t root_version = 0;
   std::uint32_t revocation_version = 0;
   Digest revocation_digest;
   std::uint32_t activation = 0;
   std::uint32_t boot = 0;
-  std::vector<Digest> bad_artifacts;       // newest last, <= 32
+  std::vector<Digest> bad_artifacts;  // newest last, <= 32
   friend bool operator==(const StateRecord&, const StateRecord&) = default;
 };
 

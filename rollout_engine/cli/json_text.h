@@ -23,7 +23,8 @@ inline Result<Json> ParseJson(std::string_view text) {
 /// A member that may be absent, null or of another type: then `otherwise`.
 inline std::string TextAt(const Json& json, const char* key, std::string otherwise = "") {
   const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? found->get<std::string>() : std::move(otherwise);
+  return found != json.end() && found->is_string() ? found->get<std::string>()
+                                                   : std::move(otherwise);
 }
 inline double NumberAt(const Json& json, const char* key, double otherwise = 0) {
   const auto found = json.find(key);

@@ -46,9 +46,9 @@ class Offers {
   void ForgetReleases();
 
   [[nodiscard]] Result<const Release*> FindRelease(const std::string& name);
-  /// E_NO_SUCH_VERSION, E_INCOMPATIBLE_HW.
   /// The newest release with that artifact; "" = none that the registry knows.
   [[nodiscard]] const std::string& ReleaseNameOf(const Digest& artifact);
+  /// E_NO_SUCH_VERSION, E_INCOMPATIBLE_HW.
   [[nodiscard]] Result<const ReleaseArtifact*> FindArtifact(const std::string& release,
                                                             const std::string& hardware);
 

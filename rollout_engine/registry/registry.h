@@ -29,9 +29,9 @@ class Registry {
   /// the validation set among the objects. The same name again: identical envelopes are a no-op;
   /// manifests that differ only by a later `created` and another `expires` replace the older ones
   /// (signed again; E_CONFLICT if only release_seq differs too); anything else is E_IMMUTABLE. A
-  /// new name needs a release_seq above every one of its model (E_CONFLICT). Also E_SIG_*, E_EXPIRED, E_NOT_YET, E_NOT_FOUND (upload the object
-  /// first), E_ARTIFACT_HASH, E_OBJECT_HASH, E_STORE_*. Adds the envelopes and hash lists to the
-  /// objects.
+  /// new name needs a release_seq above every one of its model (E_CONFLICT). Also E_SIG_*,
+  /// E_EXPIRED, E_NOT_YET, E_NOT_FOUND (upload the object first), E_ARTIFACT_HASH, E_OBJECT_HASH,
+  /// E_STORE_*. Adds the envelopes and hash lists to the objects.
   Result<Published> Publish(const Trust& trust, const Publication& publication, WallMs now);
 
   /// E_NO_SUCH_VERSION names the nearest release.

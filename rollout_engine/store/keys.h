@@ -1,12 +1,14 @@
 // The key layout of the engine's store, and the version of it.
 //
-//   family      key                          value written by meta        meta/schema version of
-//   this layout, decimal                    store release     release/<name>               what the
-//   registry knows of a release (JSON)        registry model       model/<model>/<number> name of
-//   the release with that release_seq          registry manifest    manifest/<sha256> name of the
-//   release with that manifest envelope    registry artifact    artifact/<sha256>            name
-//   of the newest release with that artifact      registry engine, device, hello, directive, ...
-//   see rollout_engine/engine/keys.h                   engine
+// clang-format off
+//   family      key                      value                                            written by
+//   meta        meta/schema              version of this layout, decimal                  store
+//   release     release/<name>           what the registry knows of a release (JSON)      registry
+//   model       model/<model>/<number>   name of the release with that release_seq        registry
+//   manifest    manifest/<sha256>        name of the release with that manifest envelope  registry
+//   artifact    artifact/<sha256>        name of the newest release with that artifact    registry
+//   engine, device, hello, directive, ...  see rollout_engine/engine/keys.h               engine
+// clang-format on
 //
 // Parts are joined by '/', which no id may contain, so no key of one entity is a prefix of
 // another's. Numbers have leading zeros: the store's byte order is their order. Keys are printable;

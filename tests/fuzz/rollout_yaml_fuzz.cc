@@ -1,5 +1,5 @@
-// Any text as a rollout file: refused on one line, or printing what was read gives a file that reads
-// back equal.
+// Any text as a rollout file: refused on one line, or printing what was read gives a file that
+// reads back equal.
 #include "common/base/check.h"
 #include "rollout_engine/config/rollout_yaml.h"
 
