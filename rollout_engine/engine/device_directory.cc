@@ -281,6 +281,17 @@ bool DeviceDirectory::CountBad(Device& device, BootMs now) {
   return ++device.bad_messages >= limits::kBadMessagesPerMinute;
 }
 
+bool DeviceDirectory::CountTelemetry(Device& device, bool good) {
+  ++device.telemetry_heard;
+  if (good) return false;
+  ++device.telemetry_bad;
+  const bool doubtful =
+      device.telemetry_heard >= limits::kTelemetryHeardMin &&
+      static_cast<double>(device.telemetry_bad) >
+          limits::kTelemetryBadShare * static_cast<double>(device.telemetry_heard);
+  return doubtful && !std::exchange(device.telemetry_doubted, true);
+}
+
 void DeviceDirectory::NameDirective(Device& device, SequenceNumber number) const {
   if (device.directive && number >= device.directive->value.number) device.directive->named = true;
 }

@@ -50,6 +50,8 @@ struct Device {
   bool behind = false;  // it knows numbers that this engine never used
   int bad_messages = 0;
   BootMs bad_since;
+  std::uint64_t telemetry_heard = 0, telemetry_bad = 0;  // since the engine's start
+  bool telemetry_doubted = false;                        // told already
 
   [[nodiscard]] const std::string& model() const;
   [[nodiscard]] const std::string& hardware() const;
@@ -115,6 +117,8 @@ class DeviceDirectory {
   void MarkBehind(Device& device, bool behind);
   /// Counts rubbish; true when it is more than a healthy device sends.
   static bool CountBad(Device& device, BootMs now);
+  /// True once: when more than 5 % of what the device counts cannot be so.
+  static bool CountTelemetry(Device& device, bool good);
 
  private:
   void Save(Device& device, Turn& turn);

@@ -155,9 +155,11 @@ Status Engine::Commit() {
     director_.RememberTime(turn.wall, turn.batch);
     turn.batch.Put(std::string(store_key::kEngineTime), std::to_string(turn.now.ms));
     if (Status written = ports_.store.Write(turn.batch, turn.must_sync); !written) {
-      failure_ = Fail(
-          written.error().With("the engine stops deciding; repair the disk and start it again"));
-      return failure_;
+      failure_ = Fail(ErrorCode::kStoreReadonly,
+                      "the engine decides nothing more; repair the disk and start it again (" +
+                          written.error().Line() + ")");
+      SayReadonly();
+      return written;
     }
     ++counters_.turns_committed;
   }
@@ -167,6 +169,17 @@ Status Engine::Commit() {
   outbox_.Flush(ports_.transport, turn.now);
   if (!superseded_ && outbox_.size() == 0) chunks_.Serve(ports_.transport, turn.now);
   return {};
+}
+
+/// The one word that needs no disk: that nothing more is decided. Of the turn nobody hears.
+void Engine::SayReadonly() {
+  Turn turn{.now = Now(), .wall = ports_.clock.Wall()};
+  const ViewSources sources{log_, devices_, telemetry_, runner_, offers_, turn.now, turn.wall};
+  views_.PublishEngine(sources, Facts(), turn);
+  for (const OutgoingMessage& message : turn.messages) {
+    static_cast<void>(
+        ports_.transport.Publish(message.topic, message.payload, message.qos, message.retain));
+  }
 }
 
 void Engine::WorkOnDirectives(Turn& turn) {

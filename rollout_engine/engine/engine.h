@@ -104,6 +104,7 @@ class Engine {
   Status Commit();
   void AnswerDue(Turn& turn);
   void PublishFreshness(Turn& turn);
+  void SayReadonly();
   void WorkOnDirectives(Turn& turn);
   void UpdateViews(Turn& turn);
 
@@ -111,7 +112,8 @@ class Engine {
   void Refuse(const Refusal& refusal);
   void Take(Device& device, Hello hello, const Bytes& bytes);
   void Take(Device& device, Report report, const Bytes& bytes);
-  void TakeTelemetry(const Device& device, const Telemetry& telemetry);
+  void RejectTelemetry(Device& device, const Error& why);
+  void TakeTelemetry(Device& device, const Telemetry& telemetry);
   /// False when the device must be left alone: it clashes, or knows numbers that this engine never
   /// used.
   bool CheckHello(Device& device, Heard heard);

@@ -60,7 +60,8 @@ void Engine::Refuse(const Refusal& refusal) {
   ++counters_.refused_messages;
   if (refusal.error.code == ErrorCode::kTmRange) {
     // A counter out of range is a bug of a model or its host, not an attack: dropped and counted.
-    ++counters_.telemetry_rejected;
+    if (Device* const counted = devices_.FindMutable(refusal.device))
+      RejectTelemetry(*counted, refusal.error);
     return;
   }
   Device* device = devices_.FindMutable(refusal.device);
@@ -68,6 +69,29 @@ void Engine::Refuse(const Refusal& refusal) {
   if (DeviceDirectory::CountBad(*device, CurrentTurn().now)) {
     Quarantine(*device, refusal.error.code, "sends what cannot be read: " + refusal.error.text);
   }
+}
+
+void Engine::RejectTelemetry(Device& device, const Error& why) {
+  ++counters_.telemetry_rejected;
+  if (!DeviceDirectory::CountTelemetry(device, false)) return;
+  Turn& turn = CurrentTurn();
+  const std::string text = "more than 5 % of its telemetry cannot be so, the last: " + why.text;
+  devices_.AddHistory(device,
+                      {.ts_ms = turn.wall.ms,
+                       .state = "doubted",
+                       .code = std::string(CodeName(ErrorCode::kTmRange)),
+                       .text = text},
+                      turn);
+  RolloutEntry* const entry = log_.Covering(device.id);
+  if (entry == nullptr) return;
+  log_.AddNote(*entry,
+               {.type = "telemetry",
+                .by = "engine",
+                .via = "engine",
+                .ok = false,
+                .code = std::string(CodeName(ErrorCode::kTmRange)),
+                .why = device.id + ": " + text},
+               turn);
 }
 
 void Engine::Quarantine(Device& device, ErrorCode code, const std::string& why) {
@@ -160,13 +184,14 @@ void Engine::Take(Device& device, Report report, const Bytes& bytes) {
   runner_.OnReport(device, turn);
 }
 
-void Engine::TakeTelemetry(const Device& device, const Telemetry& telemetry) {
+void Engine::TakeTelemetry(Device& device, const Telemetry& telemetry) {
   const auto accepted =
       telemetry_.Accept(device.id, telemetry, runner_.BaselineMs(device.id), CurrentTurn().now);
   if (!accepted) {
-    ++counters_.telemetry_rejected;
-  } else if (*accepted) {
-    ++counters_.telemetry;
+    RejectTelemetry(device, accepted.error());
+  } else {
+    DeviceDirectory::CountTelemetry(device, true);
+    counters_.telemetry += *accepted ? 1 : 0;
   }
   devices_.NoteChanged(device.id);
 }

@@ -26,6 +26,8 @@ inline constexpr std::int64_t kClockRetry = 1'000;  // ms, while the clock canno
 
 // What a device may get wrong before it is quarantined
 inline constexpr int kBadMessagesPerMinute = 10;
+inline constexpr std::uint64_t kTelemetryHeardMin = 20;  // before its share is judged
+inline constexpr double kTelemetryBadShare = 0.05;
 inline constexpr std::size_t kStoreBehindDevices = 3;
 inline constexpr double kStoreBehindShare = 0.001;
 

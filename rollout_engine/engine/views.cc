@@ -47,8 +47,12 @@ void Views::Publish(const ViewSources& sources, const EngineFacts& facts, Turn& 
     return WakeAt(summary_at_ + limits::kSummaryViewInterval);
   summary_changed_ = false;
   summary_at_ = turn.now;
-  Show(Topic("engine", facts.id, "state"), DumpJson(EngineJson(facts, sources)), false, turn);
+  PublishEngine(sources, facts, turn);
   Show(std::string(kPlane) + "fleet/state", DumpJson(FleetJson(sources)), false, turn);
+}
+
+void Views::PublishEngine(const ViewSources& sources, const EngineFacts& facts, Turn& turn) {
+  Show(Topic("engine", facts.id, "state"), DumpJson(EngineJson(facts, sources)), false, turn);
 }
 
 void Views::PublishDevices(const ViewSources& sources, Turn& turn) {

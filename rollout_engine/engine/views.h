@@ -32,6 +32,8 @@ class Views {
   void PublishAllAgain();
   /// Puts what is due into the turn. Without a connection nothing is due.
   void Publish(const ViewSources& sources, const EngineFacts& facts, Turn& turn);
+  /// Of all that only the engine's own state.
+  void PublishEngine(const ViewSources& sources, const EngineFacts& facts, Turn& turn);
   [[nodiscard]] std::optional<BootMs> NextDeadline() const { return next_; }
 
  private:

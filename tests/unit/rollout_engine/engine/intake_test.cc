@@ -179,6 +179,27 @@ TEST_F(DeviceWords, DropsTelemetryThatCannotBeTrue) {
   EXPECT_EQ(TotalOf(totals, telemetry.release_id).inferences, 100U);
 }
 
+TEST_F(DeviceWords, NamesADeviceWhoseCountersCannotBeSoOnce) {
+  fleet_.AddDevices(1, v1_);
+  FakeDevice& device = fleet_.device(0);
+  for (int i = 0; i < 60; ++i) {
+    device.Infer(100, 1);
+    Telemetry impossible;
+    impossible.release_id = device.active().Prefix64();
+    impossible.activation = 1;
+    impossible.boot = 1;
+    impossible.seq = 1'000 + static_cast<std::uint32_t>(i);
+    impossible.inferences = 1;  // it had more
+    if (i % 5 == 0) device.SendTelemetry(impossible);
+    fleet_.Settle();
+  }
+  const auto history = DeviceDirectory::History(fleet_.store(), device.id(), 100);
+  ASSERT_TRUE(history);
+  EXPECT_EQ(std::count_if(history->begin(), history->end(),
+                          [](const HistoryLine& line) { return line.code == "E_TM_RANGE"; }),
+            1);
+}
+
 TEST_F(DeviceWords, QuarantinesADeviceThatSendsRubbish) {
   fleet_.AddDevices(2, v1_);
   const Bytes rubbish(100, 0xEE);

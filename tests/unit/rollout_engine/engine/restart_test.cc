@@ -226,7 +226,10 @@ TEST(EngineRestart, StandsStillWhenTheStoreFails) {
   for (auto& device : fleet.devices()) EXPECT_TRUE(device->directives.empty());
   EXPECT_FALSE(fleet.engine().Facts().store_ok);
   EXPECT_EQ(fleet.engine().Execute({.id = "operation-x", .object = "r", .op = "start"}).code,
-            ErrorCode::kStoreIo);
+            ErrorCode::kStoreReadonly);
+  EXPECT_NE(fleet.Retained("sluice/v1/engine/engine/state").find(R"("store":"readonly")"),
+            std::string::npos)
+      << fleet.Retained("sluice/v1/engine/engine/state");
 }
 
 TEST(EngineRestart, LetsTimeStandStillWhileItIsDown) {
