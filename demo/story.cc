@@ -213,19 +213,26 @@ Result<std::vector<std::string>> DevicesOff(const World& world, const std::strin
   std::vector<std::string> off;
   do {
     off.clear();
-    SLUICE_ASSIGN(const std::vector<json> devices, world.Devices());
-    SLUICE_ASSIGN(const std::vector<std::string> agent_digests, world.AgentDigests());
-    for (const json& device : devices) {
+    // Whoever is just starting does not answer yet.
+    const auto devices = world.Devices();
+    const auto agent_digests = world.AgentDigests();
+    if (!devices) off.push_back(devices.error().Line());
+    if (!agent_digests) off.push_back(agent_digests.error().Line());
+    if (!off.empty()) {
+      std::this_thread::sleep_for(kWatchEvery);
+      continue;
+    }
+    for (const json& device : *devices) {
       if (device.value("artifact", "") != artifact || device.value("desired", "") != release) {
         off.push_back(device.value("id", "?"));
       }
     }
-    for (std::size_t i = 0; i < agent_digests.size(); ++i) {
-      if (agent_digests[i] != artifact) {
+    for (std::size_t i = 0; i < agent_digests->size(); ++i) {
+      if ((*agent_digests)[i] != artifact) {
         off.push_back(AgentName(static_cast<int>(i)) + " (its own word)");
       }
     }
-    if (devices.size() != static_cast<std::size_t>(world.device_count())) {
+    if (devices->size() != static_cast<std::size_t>(world.device_count())) {
       off.push_back("missing devices");
     }
     if (off.empty()) return off;

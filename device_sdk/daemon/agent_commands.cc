@@ -1,5 +1,6 @@
 #include "device_sdk/daemon/agent_commands.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -16,6 +17,9 @@
 
 namespace sluice::device {
 namespace {
+
+constexpr int kStartingPollMs = 50;
+constexpr int kStartingTries = 40;  // two seconds
 
 int ExitCodeOf(ErrorCode code) {
   switch (code) {
@@ -91,6 +95,13 @@ Result<std::string> StatusFromDisk(const std::string& state_dir) {
   return StatusAsJson(ToSdk(status), false);
 }
 
+/// The running agent's word, or what its store says while none runs.
+Result<std::string> AskOrRead(const std::string& state_dir) {
+  Result<std::string> told = AskAgent(state_dir, "status");
+  if (!told && told.error().code == ErrorCode::kNotFound) return StatusFromDisk(state_dir);
+  return told;
+}
+
 }  // namespace
 
 int FailWith(const Error& error) {
@@ -107,8 +118,13 @@ int InitDevice(const AgentConfig& config, const InitArguments& arguments) {
 }
 
 int ShowStatus(const std::string& state_dir, bool as_json) {
-  Result<std::string> status = AskAgent(state_dir, "status");
-  if (!status && status.error().code == ErrorCode::kNotFound) status = StatusFromDisk(state_dir);
+  Result<std::string> status = AskOrRead(state_dir);
+  // An agent that is just starting holds its store before it answers.
+  for (int tries = kStartingTries;
+       !status && status.error().code == ErrorCode::kLocked && tries > 0; --tries) {
+    poll(nullptr, 0, kStartingPollMs);
+    status = AskOrRead(state_dir);
+  }
   if (!status) return FailWith(status.error());
   Print(as_json ? *status + "\n" : StatusForPeople(*status));
   return kExitOk;
