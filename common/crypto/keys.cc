@@ -160,6 +160,7 @@ Result<PublicKey> PublicKeyFromText(std::string_view text) {
 
 Result<SigningKey> LoadSigningKey(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
+  if (!file && errno == ENOENT) return Fail(ErrorCode::kNotFound, path + ": no such file");
   if (!file) return IoFailure("open", path, errno);
   std::string text(kKeyFileBytesMax, '\0');
   file.read(text.data(), static_cast<std::streamsize>(text.size()));

@@ -147,6 +147,17 @@ Json PlanJson(const RolloutPlan& plan) {
           {"warnings", plan.warnings}};
 }
 
+/// E_USAGE for a status that no rollout can have: an empty list would look like an answer.
+Status CheckStatusName(const std::string& name) {
+  std::string all;
+  for (std::size_t status = 0; status < kRolloutStatusCount; ++status) {
+    const std::string_view known = RolloutStatusName(static_cast<RolloutStatus>(status));
+    if (name.empty() || name == known) return {};
+    all += (all.empty() ? "" : ", ") + std::string(known);
+  }
+  return Fail(ErrorCode::kUsage, "status '" + name + "': allowed " + all);
+}
+
 /// Newest first, of that model and status where they are given.
 std::vector<std::string> Select(const Engine& engine, const std::string& model,
                                 const std::string& status) {
@@ -169,6 +180,8 @@ std::vector<std::string> Select(const Engine& engine, const std::string& model,
 void List(const Context& context, const httplib::Request& request, httplib::Response& response) {
   const auto limit = LimitOf(request);
   if (!limit) return SendError(response, limit.error());
+  const Status known = CheckStatusName(request.get_param_value("status"));
+  if (!known) return SendError(response, known.error());
   Answer(context, response, [&](Engine& engine) -> Result<Json> {
     const Page page =
         PageOf(Select(engine, request.get_param_value("model"), request.get_param_value("status")),

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <map>
 
+#include "rollout_engine/cli/choice.h"
 #include "rollout_engine/cli/commands.h"
 #include "rollout_engine/cli/table.h"
 #include "rollout_engine/payload/apply.h"
@@ -100,13 +101,13 @@ void AddDeltaCommands(CLI::App& app, Session& session) {
   static const std::map<std::string, MemoryClass> kClasses = {
       {"s", MemoryClass::kS}, {"m", MemoryClass::kM}, {"l", MemoryClass::kL}};
   make->add_option("--class", options->memory_class, "the device's memory: s, m or l (l)")
-      ->transform(CLI::CheckedTransformer(kClasses));
+      ->transform(OneOf(kClasses));
   static const std::map<std::string, CodecProfile> kProfiles = {
       {"auto", CodecProfile::kAuto},
       {"librsync", CodecProfile::kLibrsync},
       {"raw", CodecProfile::kRaw}};
   make->add_option("--profile", options->profile, "auto, librsync or raw (auto)")
-      ->transform(CLI::CheckedTransformer(kProfiles));
+      ->transform(OneOf(kProfiles));
   make->add_option("-o,--out", options->out, "the payload to write")->required();
   make->callback([&session, options] { session.Finish(Make(session, *options)); });
 

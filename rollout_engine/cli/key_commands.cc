@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "common/crypto/keys.h"
+#include "rollout_engine/cli/choice.h"
 #include "rollout_engine/cli/commands.h"
 #include "rollout_engine/registry/file_io.h"
 
@@ -61,7 +62,7 @@ void AddKeyCommands(CLI::App& app, Session& session) {
   static const std::map<std::string, SignatureAlgorithm> kAlgorithms = {
       {"ed25519", SignatureAlgorithm::kEd25519}, {"ecdsa-p256", SignatureAlgorithm::kEcdsaP256}};
   generate->add_option("--algorithm", options->algorithm, "ed25519 (default) or ecdsa-p256")
-      ->transform(CLI::CheckedTransformer(kAlgorithms));
+      ->transform(OneOf(kAlgorithms));
   generate->callback([&session, options] { session.Finish(Generate(session, *options)); });
 
   CLI::App* show =

@@ -165,14 +165,15 @@ Status Show(Session& session, const ReleaseOptions& options) {
 
 Status Verify(Session& session, const ReleaseOptions& options) {
   SLUICE_ASSIGN(const Bytes root, ReadFile(options.root, limits::kRootBytesMax));
-  SLUICE_ASSIGN(const Trust trust, Trust::FromInstalledRoot(root));
+  const auto trust = Trust::FromInstalledRoot(root);
+  if (!trust) return Fail(trust.error().With(options.root));
   if (options.data.empty()) {
     SLUICE_ASSIGN(const Bundle bundle, Bundle::Load(options.name));
-    SLUICE_TRY(VerifyRelease(bundle.release(), bundle.objects(), trust));
+    SLUICE_TRY(VerifyRelease(bundle.release(), bundle.objects(), *trust));
   } else {
     SLUICE_ASSIGN(const LocalRegistry local, OpenRegistry(options.data));
     SLUICE_ASSIGN(const Release release, local.registry->Find(options.name));
-    SLUICE_TRY(VerifyRelease(release, *local.objects, trust));
+    SLUICE_TRY(VerifyRelease(release, *local.objects, *trust));
   }
   session.out << options.name << ": signatures and bytes are good\n";
   return {};

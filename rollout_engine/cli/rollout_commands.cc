@@ -84,14 +84,17 @@ Status PrintRollout(Session& session, const std::string& rollout) {
 }
 
 Status Create(Session& session, const RolloutOptions& options) {
-  SLUICE_ASSIGN(const Bytes file, ReadFile(options.file, kRolloutFileBytesMax));
+  auto file = ReadFile(options.file, kRolloutFileBytesMax);
+  if (!file && file.error().code == ErrorCode::kTooBig)
+    return Fail(ErrorCode::kYamlLimit, file.error().text);
+  if (!file) return Fail(file.error());
   const EngineClient engine(session.socket_path);
   const std::string operation_id =
       options.operation_id.empty() ? NewOperationId(session) : options.operation_id;
   SLUICE_ASSIGN(
       const std::string answer,
       engine.Post("/v1/rollouts", {{"dry_run", options.dry_run ? "1" : ""}, {"id", options.id}},
-                  std::string(AsText(file)), "application/yaml", operation_id));
+                  std::string(AsText(*file)), "application/yaml", operation_id));
   if (!options.dry_run) return PrintRollout(session, answer);
   if (session.WantsDocument()) return PrintDocument(session, answer);
   return PrintText(session, PlanText(answer));

@@ -81,8 +81,9 @@ Status Create(Session& session, const RootOptions& options) {
 
 Status Show(Session& session, const RootOptions& options) {
   SLUICE_ASSIGN(const Bytes envelope, ReadFile(options.file, limits::kRootBytesMax));
-  SLUICE_ASSIGN(const Trust trust, Trust::FromInstalledRoot(envelope));
-  const Root& root = trust.root();
+  const auto trust = Trust::FromInstalledRoot(envelope);
+  if (!trust) return Fail(trust.error().With(options.file));
+  const Root& root = trust->root();
   session.out << "fleet " << root.fleet_id << ", version " << root.version << ", from "
               << TimeText(root.created_ms) << " to " << TimeText(root.expires_ms) << "\n";
   Table table({"ROLE", "THRESHOLD", "KEY ID"});

@@ -3,8 +3,10 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
+#include "rollout_engine/cli/choice.h"
 #include "rollout_engine/cli/commands.h"
 #include "rollout_engine/cli/json_text.h"
+#include "rollout_engine/cli/table.h"
 
 namespace sluice {
 namespace {
@@ -93,7 +95,7 @@ void AddOutputOption(CLI::App& command, Session& session) {
                                                                {"yaml", OutputFormat::kYaml},
                                                                {"name", OutputFormat::kName}};
   command.add_option("-o,--output", session.output, "table, wide, json, yaml or name")
-      ->transform(CLI::CheckedTransformer(kFormats));
+      ->transform(OneOf(kFormats));
 }
 
 Status PrintDocument(Session& session, std::string_view text) {
@@ -129,7 +131,14 @@ int RunSluice(int argc, const char* const* argv, Session& session) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error, session.out, session.err);
-    session.err << Error{ErrorCode::kUsage, error.what()}.Line() << "; see 'sluice --help'\n";
+    // CLI11 misses a subcommand before it looks at the word that stands in its place.
+    const std::vector<std::string> unknown = app.remaining(true);
+    const bool is_command =
+        dynamic_cast<const CLI::RequiredError*>(&error) != nullptr && !unknown.empty() &&
+        std::string_view(error.what()).find("subcommand") != std::string_view::npos;
+    const std::string what =
+        is_command ? "no command '" + Printable(unknown.front()) + "'" : error.what();
+    session.err << Error{ErrorCode::kUsage, what}.Line() << "; see 'sluice --help'\n";
     return kExitUsage;
   }
   session.out.flush();

@@ -82,8 +82,8 @@ std::string NumberRange::Text() const {
 Result<YamlReader> YamlReader::Open(const YamlNode& node, std::string path,
                                     std::initializer_list<std::string_view> known) {
   if (node.kind != YamlNode::Kind::kMap) {
-    return Fail(ErrorCode::kYamlType,
-                path + AtLine(node.line) + ": expected a map of names and values");
+    return Fail(ErrorCode::kYamlType, (path.empty() ? "the file" : path) + AtLine(node.line) +
+                                          ": expected a map of names and values");
   }
   YamlReader reader(node, std::move(path));
   for (const YamlEntry& entry : node.entries) {

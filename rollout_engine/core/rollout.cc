@@ -26,15 +26,36 @@ std::string Reason(const char* what, const std::string& reason) {
   return reason.empty() ? std::string(what) : std::string(what) + ": " + reason;
 }
 
+/// What an operator calls it; empty for what is not asked for by people.
+std::string_view OperationName(std::size_t event) {
+  if (event == EventBody(Started{}).index()) return "start";
+  if (event == EventBody(PauseRequested{}).index()) return "pause";
+  if (event == EventBody(ResumeRequested{}).index()) return "resume";
+  if (event == EventBody(PromoteRequested{}).index()) return "promote";
+  if (event == EventBody(ApproveRequested{}).index()) return "approve";
+  if (event == EventBody(AbortRequested{}).index()) return "abort";
+  if (event == EventBody(RollBackRequested{}).index()) return "rollback";
+  return "";
+}
+
 Status Refuse(const Rollout& rollout, std::size_t event) {
   if (IsRolledBack(rollout.status)) {
     return Fail(ErrorCode::kDenyListed, "rollout " + rollout.id +
                                             " was rolled back and never runs again; "
                                             "create a new rollout to try the release once more");
   }
-  return Fail(ErrorCode::kState, std::string(EventName(event)) + " is not possible while rollout " +
-                                     rollout.id + " is " +
-                                     std::string(RolloutStatusName(rollout.status)));
+  std::string possible;
+  for (std::size_t other = 0; other < kEventCount; ++other) {
+    if (OperationName(other).empty() || LegalityOf(rollout.status, other) != Legality::kAccepted)
+      continue;
+    possible += (possible.empty() ? "" : ", ") + std::string(OperationName(other));
+  }
+  const std::string_view operation = OperationName(event);
+  return Fail(ErrorCode::kState,
+              std::string(operation.empty() ? EventName(event) : operation) +
+                  " is not possible while rollout " + rollout.id + " is " +
+                  std::string(RolloutStatusName(rollout.status)) +
+                  "; possible: " + (possible.empty() ? "nothing, it is over" : possible));
 }
 
 }  // namespace

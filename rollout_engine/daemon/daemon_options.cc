@@ -1,6 +1,9 @@
 #include "rollout_engine/daemon/daemon_options.h"
 
 #include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "common/base/result.h"
 
 namespace sluice {
 namespace {
@@ -41,8 +44,9 @@ ParsedOptions ParseDaemonOptions(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return {std::nullopt, code == 0 ? 0 : kExitUsage};
+    if (error.get_exit_code() == 0) return {std::nullopt, app.exit(error)};
+    std::cerr << Error{ErrorCode::kUsage, error.what()}.Line() << "; see 'sluiced --help'\n";
+    return {std::nullopt, kExitUsage};
   }
   if (options.socket_path.empty()) options.socket_path = options.data_folder + "/sluiced.sock";
   return {std::move(options), 0};

@@ -24,6 +24,7 @@ namespace sluice {
 namespace {
 
 constexpr int kExitFailed = 1;
+constexpr int kExitUsage = 2;
 constexpr int kExitLocked = 5;
 constexpr std::uint64_t kPasswordBytesMax = 1'024;
 
@@ -79,10 +80,11 @@ Result<std::vector<Bytes>> ReadRoots(const std::vector<std::string>& paths) {
 
 /// Before anything is made on disk: a typo must not start a second history.
 Status CheckFleet(const std::vector<Bytes>& roots, const std::string& fleet_id) {
-  SLUICE_ASSIGN(const Trust trust, Trust::FromInstalledRoot(roots.front()));
-  if (trust.root().fleet_id == fleet_id) return {};
+  const auto trust = Trust::FromInstalledRoot(roots.front());
+  if (!trust) return Fail(trust.error().With("--root"));
+  if (trust->root().fleet_id == fleet_id) return {};
   return Fail(ErrorCode::kWrongFleet,
-              "the root is for fleet " + trust.root().fleet_id + ", --fleet says " + fleet_id);
+              "the root is for fleet " + trust->root().fleet_id + ", --fleet says " + fleet_id);
 }
 
 Result<std::string> ReadPassword(const std::string& path) {
@@ -158,7 +160,8 @@ int Main(int argc, char** argv) {
   const Status status = Serve(*parsed.options, signals);
   if (status) return 0;
   spdlog::error("{}", status.error().Line());
-  return status.error().code == ErrorCode::kLocked ? kExitLocked : kExitFailed;
+  if (status.error().code == ErrorCode::kLocked) return kExitLocked;
+  return status.error().code == ErrorCode::kUsage ? kExitUsage : kExitFailed;
 }
 
 }  // namespace

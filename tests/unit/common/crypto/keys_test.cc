@@ -235,7 +235,7 @@ TEST(KeyFiles, ArePrivateAndNeverOverwritten) {
 
 TEST(KeyFiles, SayWhichFileIsWrong) {
   const test_support::TemporaryDirectory directory;
-  EXPECT_EQ(LoadSigningKey(directory.File("none")).error().code, ErrorCode::kIo);
+  EXPECT_EQ(LoadSigningKey(directory.File("none")).error().code, ErrorCode::kNotFound);
   const auto garbage = LoadSigningKey(directory.Write("garbage", std::string(100'000, 'x')));
   EXPECT_EQ(garbage.error().code, ErrorCode::kKeyFormat);
   EXPECT_NE(garbage.error().text.find("garbage"), std::string::npos);

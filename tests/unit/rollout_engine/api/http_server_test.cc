@@ -138,6 +138,10 @@ TEST_F(HttpApi, NamesWhatIsWrongInOneProblem) {
             "E_USAGE");
   EXPECT_EQ(Get("/v1/devices?limit=0", 400).at("code"), "E_USAGE");
   EXPECT_EQ(Get("/v1/devices?selector=nonsense", 400).at("code"), "E_USAGE");
+  const json status = Get("/v1/rollouts?status=nonsense", 400);
+  EXPECT_EQ(status.at("code"), "E_USAGE");
+  EXPECT_NE(status.at("detail").get<std::string>().find("allowed scheduled, running"),
+            std::string::npos);
   EXPECT_EQ(Get("/v1/nowhere", 404).at("code"), "E_NOT_FOUND");
   EXPECT_EQ(Post("/v1/rollouts", std::string(2 << 20, ' '), "application/yaml", 413).at("code"),
             "E_TOO_BIG");

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
@@ -250,7 +251,34 @@ TEST_F(OfflineCommands, ExplainThemselves) {
     const Finished finished = Run(wrong);
     EXPECT_EQ(finished.exit_code, 2) << finished.err;
     EXPECT_TRUE(finished.err.starts_with("E_USAGE: ")) << finished.err;
+    EXPECT_EQ(std::count(finished.err.begin(), finished.err.end(), '\n'), 1) << finished.err;
+    EXPECT_EQ(finished.out, "");
   }
+}
+
+TEST_F(OfflineCommands, NameTheWordThatTheyDoNotKnow) {
+  EXPECT_EQ(Run({"rollout", "lst"}).err, "E_USAGE: no command 'lst'; see 'sluice --help'\n");
+  EXPECT_EQ(Run({"rollouts"}).err, "E_USAGE: no command 'rollouts'; see 'sluice --help'\n");
+  EXPECT_EQ(
+      Run({"rollout", "list", "-o", "xml"}).err,
+      "E_USAGE: --output: 'xml': allowed json, name, table, wide, yaml; see 'sluice --help'\n");
+  EXPECT_EQ(Run({"key", "generate", "-o", "k", "--algorithm", "rsa"}).err,
+            "E_USAGE: --algorithm: 'rsa': allowed ecdsa-p256, ed25519; see 'sluice --help'\n");
+}
+
+TEST_F(OfflineCommands, NameTheFileThatIsWrongOrMissing) {
+  MakeFleet();
+  MakeBundle();
+  const Finished no_key = Run({"release", "sign", "b", "--key", "none.key"});
+  EXPECT_EQ(no_key.exit_code, 3);
+  EXPECT_EQ(no_key.err, "E_NOT_FOUND: none.key: no such file\n");
+  const Finished no_root = Run({"release", "verify", "b", "--root", "model.bin"});
+  EXPECT_TRUE(no_root.err.starts_with("E_ENV_FORMAT: model.bin: ")) << no_root.err;
+  EXPECT_TRUE(Run({"root", "show", "model.bin"}).err.starts_with("E_ENV_FORMAT: model.bin: "));
+  directory_.Write("long.yaml", std::string(2 << 20, '#'));
+  const Finished too_long = Run({"rollout", "create", "-f", "long.yaml"});
+  EXPECT_EQ(too_long.exit_code, 2);
+  EXPECT_TRUE(too_long.err.starts_with("E_YAML_LIMIT: long.yaml: ")) << too_long.err;
 }
 
 }  // namespace

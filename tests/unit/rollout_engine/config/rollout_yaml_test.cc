@@ -224,7 +224,8 @@ INSTANTIATE_TEST_SUITE_P(
     Types, RolloutYamlRefuses,
     ::testing::Values(
         BadFile{"root is a list", "- rollout\n", ErrorCode::kYamlType, "expected a map"},
-        BadFile{"root is text", "rollout\n", ErrorCode::kYamlType, "expected a map"},
+        BadFile{"root is text", "rollout\n", ErrorCode::kYamlType,
+                "the file, line 1: expected a map"},
         BadFile{"rollout is empty", "rollout:\n", ErrorCode::kYamlType, "expected a map"},
         BadFile{"stages is a map", "rollout: {model_version: a, stages: {a: 1}}",
                 ErrorCode::kYamlType, "stages, line 1: expected a list"},

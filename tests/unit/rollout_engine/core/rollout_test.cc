@@ -22,6 +22,19 @@ TEST(RolloutStep, OffersTheSmallestUnitsOfEachHardware) {
   EXPECT_EQ(h.rollout.status, RolloutStatus::kRunning);
 }
 
+TEST(RolloutStep, RefusesAnOperatorInTheOperatorsWords) {
+  H h;
+  EXPECT_EQ(
+      h.Try(PauseRequested{}).error().Line(),
+      "E_STATE: pause is not possible while rollout r-1 is scheduled; possible: start, abort");
+  h.Start(Fleet(80));
+  EXPECT_EQ(h.Try(Started{}).error().Line(),
+            "E_STATE: start is not possible while rollout r-1 is running; "
+            "possible: pause, promote, abort, rollback");
+  h.Do(AbortRequested{});
+  EXPECT_THAT(h.Try(ResumeRequested{}).error().text, HasSubstr("is aborted; possible: rollback"));
+}
+
 TEST(RolloutStep, TellsTheControlArmItsTermsAndNobodyElse) {
   H h;
   h.Start(Fleet(80));
