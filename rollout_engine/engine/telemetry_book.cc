@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "rollout_engine/engine/keys.h"
+#include "rollout_engine/engine/latency_sketch.h"
 #include "rollout_engine/engine/stored_json.h"
 
 namespace sluice {
@@ -100,8 +101,18 @@ Result<bool> TelemetryBook::Accept(const std::string& device, const Telemetry& t
   DeviceTotals& totals = fleet_[device];
   changed_.insert(device);
   Result<bool> accepted = AcceptTelemetry(totals, telemetry, now);
-  if (accepted && *accepted) KeepMark(totals, baseline_ms, now);
+  if (!accepted || !*accepted) return accepted;
+  KeepMark(totals, baseline_ms, now);
+  if (const auto p99_ms = LatencyP99Ms(telemetry.lat_bins))
+    latencies_[device] = {telemetry.release_id, *p99_ms};
   return accepted;
+}
+
+std::optional<double> TelemetryBook::LatencyP99Of(const std::string& device,
+                                                  std::uint64_t release_id) const {
+  const auto found = latencies_.find(device);
+  if (found == latencies_.end() || found->second.release_id != release_id) return std::nullopt;
+  return found->second.p99_ms;
 }
 
 void TelemetryBook::Hear(const std::string& device, BootMs now) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 
@@ -30,6 +31,10 @@ class TelemetryBook {
   [[nodiscard]] FleetTelemetry& fleet() { return fleet_; }
   [[nodiscard]] const FleetTelemetry& fleet() const { return fleet_; }
   [[nodiscard]] BootMs LastHeard(const std::string& device) const;
+  /// The 99th percentile of the newest hourly sketch, if that was of this release. Since the start
+  /// of this engine: nothing is decided by it, so it is not stored.
+  [[nodiscard]] std::optional<double> LatencyP99Of(const std::string& device,
+                                                   std::uint64_t release_id) const;
   /// These totals changed by something that must not be lost.
   void NoteChanged(const std::string& device) { changed_.insert(device); }
   /// Puts what changed since the last save into the batch.
@@ -37,7 +42,12 @@ class TelemetryBook {
   [[nodiscard]] bool has_changes() const { return !changed_.empty(); }
 
  private:
+  struct Latency {
+    std::uint64_t release_id = 0;
+    double p99_ms = 0;
+  };
   FleetTelemetry fleet_;
+  std::map<std::string, Latency> latencies_;
   std::set<std::string> changed_;
 };
 

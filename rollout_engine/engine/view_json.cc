@@ -305,11 +305,14 @@ Json DeviceMetricsJson(const ViewSources& sources, const Device& device) {
   const RatioCounts ratios = counters.Ratios();
   const RatioCount& errors = ratios[static_cast<std::size_t>(Metric::kErrorRate)];
   const RatioCount& scores = ratios[static_cast<std::size_t>(Metric::kAccuracyDrop)];
-  return {{"release", sources.offers.ReleaseNameOf(device.active_artifact)},
-          {"accuracy", ratio(scores.y, scores.n)},
-          {"error_rate", ratio(errors.y, errors.n)},
-          {"n", counters.inferences},
-          {"ts", sources.wall.ms}};
+  return {
+      {"release", sources.offers.ReleaseNameOf(device.active_artifact)},
+      {"accuracy", ratio(scores.y, scores.n)},
+      {"error_rate", ratio(errors.y, errors.n)},
+      {"latency_p99_ms",
+       sources.telemetry.LatencyP99Of(device.id, device.active_artifact.Prefix64()).value_or(-1)},
+      {"n", counters.inferences},
+      {"ts", sources.wall.ms}};
 }
 
 }  // namespace sluice

@@ -66,6 +66,8 @@ TEST_F(ViewTopics, HaveExactlyTheKeysOfTheContract) {
       (Keys{"model", "reported", "desired", "previous", "state", "waiting", "busy", "progress",
             "bytes_done", "bytes_total", "slot", "error", "next_contact_s", "ts"}));
   EXPECT_EQ(fleet_.Retained("sluice/v1/device/dev-000/online"), "online");
+  EXPECT_EQ(KeysOf(Topic("device/dev-000/metrics")),
+            (Keys{"release", "accuracy", "error_rate", "latency_p99_ms", "n", "ts"}));
   const Keys ab = KeysOf(Topic("rollout/r/ab"));
   for (const char* key : {"stage", "look", "control_n", "test_n", "verdict", "ts",
                           "error_rate_control", "error_rate_test", "error_rate_lo", "error_rate_hi",

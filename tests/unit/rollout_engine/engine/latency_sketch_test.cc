@@ -1,0 +1,40 @@
+// The engine's reader against the device's writer.
+#include "rollout_engine/engine/latency_sketch.h"
+
+#include <gtest/gtest.h>
+
+#include "common/base/random.h"
+#include "device_sdk/agent/latency_sketch.h"
+
+namespace sluice {
+namespace {
+
+TEST(LatencyP99, IsWithinTwoPercentOfWhatTheDeviceMeasured) {
+  for (const std::int64_t scale_us : {3, 900, 5'000, 2'000'000}) {
+    device::LatencySketch sketch;
+    for (int i = 1; i <= 1'000; ++i) sketch.Record(i <= 990 ? scale_us : 10 * scale_us);
+    const auto p99_ms = LatencyP99Ms(sketch.Take());
+    ASSERT_TRUE(p99_ms) << scale_us;
+    const double wanted_ms = static_cast<double>(scale_us) / 1'000;
+    EXPECT_NEAR(*p99_ms, wanted_ms, 0.0201 * wanted_ms);
+    for (int i = 1; i <= 1'000; ++i) sketch.Record(i <= 980 ? scale_us : 10 * scale_us);
+    EXPECT_NEAR(LatencyP99Ms(sketch.Take()).value_or(0), 10 * wanted_ms, 0.201 * wanted_ms);
+  }
+}
+
+TEST(LatencyP99, IsNothingForWhatIsNoSketch) {
+  EXPECT_FALSE(LatencyP99Ms({}));
+  EXPECT_FALSE(LatencyP99Ms(Bytes{2}));
+  EXPECT_FALSE(LatencyP99Ms(Bytes{2, 0}));
+  EXPECT_FALSE(LatencyP99Ms(Bytes{2, 0, 0})) << "no latency in it";
+  EXPECT_FALSE(LatencyP99Ms(Bytes{2, 0xff, 0xff, 0x7f, 1})) << "beyond every latency";
+  SeededRandom random(1);
+  for (int i = 0; i < 2'000; ++i) {
+    Bytes noise(random.Below(40));
+    random.Fill(noise);
+    (void)LatencyP99Ms(noise);
+  }
+}
+
+}  // namespace
+}  // namespace sluice
