@@ -4,6 +4,7 @@
 #include "rollout_engine/cli/commands.h"
 #include "rollout_engine/cli/engine_client.h"
 #include "rollout_engine/cli/json_text.h"
+#include "rollout_engine/cli/operation_call.h"
 #include "rollout_engine/cli/table.h"
 
 namespace sluice {
@@ -12,6 +13,8 @@ namespace {
 struct DeviceOptions {
   std::string id;
   std::string selector;
+  OperationOptions operation;
+  bool lift = false;
 };
 
 std::string ProgressOf(const Json& device) {
@@ -89,6 +92,12 @@ Status History(Session& session, const DeviceOptions& options) {
   return {};
 }
 
+Status Quarantine(Session& session, const DeviceOptions& options) {
+  SLUICE_TRY(CheckIdentity("device", options.id));
+  return CallOperation(session, "/v1/devices/" + options.id, options.id,
+                       options.lift ? "lift" : "quarantine", options.operation);
+}
+
 }  // namespace
 
 void AddDeviceCommands(CLI::App& app, Session& session) {
@@ -108,6 +117,11 @@ void AddDeviceCommands(CLI::App& app, Session& session) {
   add("history", "what it reported, newest first", History)
       ->add_option("DEVICE", options->id)
       ->required();
+  CLI::App* quarantine =
+      add("quarantine", "leave it alone: no offer, no permit, no arm", Quarantine);
+  quarantine->add_option("DEVICE", options->id)->required();
+  quarantine->add_flag("--lift", options->lift, "let it take part again");
+  AddOperationOptions(*quarantine, options->operation);
 }
 
 }  // namespace sluice

@@ -3,6 +3,7 @@
 #include "rollout_engine/cli/commands.h"
 #include "rollout_engine/cli/engine_client.h"
 #include "rollout_engine/cli/json_text.h"
+#include "rollout_engine/cli/operation_call.h"
 #include "rollout_engine/cli/table.h"
 
 namespace sluice {
@@ -40,6 +41,15 @@ void AddEngineCommands(CLI::App& app, Session& session) {
   CLI::App* status = noun->add_subcommand("status", "version, broker, store, devices");
   AddOutputOption(*status, session);
   status->callback([&session] { session.Finish(ShowStatus(session)); });
+
+  auto options = std::make_shared<OperationOptions>();
+  CLI::App* accept = noun->add_subcommand(
+      "accept-clock", "sign by the machine's clock again after it was found wrong (E_CLOCK)");
+  AddOperationOptions(*accept, *options);
+  AddOutputOption(*accept, session);
+  accept->callback([&session, options] {
+    session.Finish(CallOperation(session, "/v1/engine", "engine", "accept_clock", *options));
+  });
 }
 
 }  // namespace sluice

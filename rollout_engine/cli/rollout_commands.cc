@@ -1,5 +1,3 @@
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -9,6 +7,7 @@
 #include "rollout_engine/cli/commands.h"
 #include "rollout_engine/cli/engine_client.h"
 #include "rollout_engine/cli/json_text.h"
+#include "rollout_engine/cli/operation_call.h"
 #include "rollout_engine/cli/rollout_view.h"
 #include "rollout_engine/cli/table.h"
 #include "rollout_engine/registry/file_io.h"
@@ -29,11 +28,8 @@ struct RolloutOptions {
   bool watch = false;
   double timeout_s = 0;  // 0 = none
   std::uint64_t after = 0;
-  std::string operation_id;
-  std::string reason;
+  OperationOptions operation;
   std::string to;
-  std::uint64_t expect_rev = 0;
-  bool has_expect_rev = false;
 };
 
 /// One operation of an operator, as the command line spells it and as the API does.
@@ -53,18 +49,6 @@ constexpr Verb kVerbs[] = {
 };
 
 std::string PathOf(const RolloutOptions& options) { return "/v1/rollouts/" + options.id; }
-
-std::string NewOperationId(Session& session) {
-  Bytes bytes(8);
-  session.random.Fill(bytes);
-  return "cli-" + ToHex(bytes);
-}
-
-/// A label for the log; whoever may open the socket may say anything here.
-std::string CallerName() {
-  const char* user = std::getenv("USER");
-  return user != nullptr && *user != '\0' ? user : "uid-" + std::to_string(::getuid());
-}
 
 Status PrintText(Session& session, const Result<std::string>& text) {
   if (!text) return Fail(text.error());
@@ -89,12 +73,11 @@ Status Create(Session& session, const RolloutOptions& options) {
     return Fail(ErrorCode::kYamlLimit, file.error().text);
   if (!file) return Fail(file.error());
   const EngineClient engine(session.socket_path);
-  const std::string operation_id =
-      options.operation_id.empty() ? NewOperationId(session) : options.operation_id;
   SLUICE_ASSIGN(
       const std::string answer,
       engine.Post("/v1/rollouts", {{"dry_run", options.dry_run ? "1" : ""}, {"id", options.id}},
-                  std::string(AsText(*file)), "application/yaml", operation_id));
+                  std::string(AsText(*file)), "application/yaml",
+                  OperationId(session, options.operation)));
   if (!options.dry_run) return PrintRollout(session, answer);
   if (session.WantsDocument()) return PrintDocument(session, answer);
   return PrintText(session, PlanText(answer));
@@ -102,22 +85,7 @@ Status Create(Session& session, const RolloutOptions& options) {
 
 Status Operate(Session& session, const RolloutOptions& options, const char* op) {
   SLUICE_TRY(CheckRegistryId("rollout", options.id));
-  Json body = {
-      {"op", op},
-      {"id", options.operation_id.empty() ? NewOperationId(session) : options.operation_id},
-      {"by", CallerName()}};
-  if (!options.reason.empty()) body["reason"] = options.reason;
-  if (!options.to.empty()) body["to"] = options.to;
-  if (options.has_expect_rev) body["expect_rev"] = options.expect_rev;
-  const std::string text = body.dump(-1, ' ', false, Json::error_handler_t::replace);
-  SLUICE_ASSIGN(const std::string answer,
-                EngineClient(session.socket_path)
-                    .Post(PathOf(options) + "/operations", {}, text, "application/json"));
-  if (session.WantsDocument()) return PrintDocument(session, answer);
-  SLUICE_ASSIGN(const Json outcome, ParseJson(answer));
-  session.out << options.id << " " << op << ": " << Printable(TextAt(outcome, "message", "done"))
-              << "\n";
-  return {};
+  return CallOperation(session, PathOf(options), options.id, op, options.operation, options.to);
 }
 
 Status List(Session& session, const RolloutOptions& options) {
@@ -288,7 +256,7 @@ void AddRolloutCommands(CLI::App& app, Session& session) {
   create->add_option("-f,--file", options->file, "the rollout file (YAML)")->required();
   create->add_flag("--dry-run", options->dry_run, "print the plan and change nothing");
   create->add_option("--name", options->id, "the rollout's id (default: the next r-NNNN)");
-  create->add_option("--id", options->operation_id,
+  create->add_option("--id", options->operation.id,
                      "operation id: the same one again has no second effect");
   AddOutputOption(*create, session);
   create->callback([&session, options] { session.Finish(Create(session, *options)); });
@@ -297,13 +265,11 @@ void AddRolloutCommands(CLI::App& app, Session& session) {
   for (const Verb& verb : kVerbs) {
     CLI::App* command = noun->add_subcommand(verb.name, verb.help);
     command->add_option("ROLLOUT", options->id)->required();
-    command->add_option("--reason", options->reason, "goes into the log");
-    command->add_option("--id", options->operation_id,
-                        "operation id: the same one again has no second effect");
+    AddOperationOptions(*command, options->operation);
     command
-        ->add_option("--expect-rev", options->expect_rev,
+        ->add_option("--expect-rev", options->operation.expect_rev,
                      "refuse unless the rollout is at this rev")
-        ->each([options](const std::string&) { options->has_expect_rev = true; });
+        ->each([options](const std::string&) { options->operation.has_expect_rev = true; });
     if (std::string_view(verb.op) == "promote")
       command->add_option("--to", options->to, "a later stage");
     AddOutputOption(*command, session);

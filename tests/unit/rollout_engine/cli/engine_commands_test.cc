@@ -103,6 +103,20 @@ TEST_F(EngineCommands, SendEveryOperationUnderItsName) {
   EXPECT_NE(promote.at("id"), pause.at("id")) << "an id of its own each time";
 }
 
+TEST_F(EngineCommands, OperateOnDevicesAndOnTheEngine) {
+  engine_.On("POST /v1/devices/cam-1/operations", {{200, R"({"ok":true,"message":"done"})"}});
+  engine_.On("POST /v1/engine/operations", {{200, R"({"ok":true,"message":"done"})"}});
+  const auto op = [&] { return json::parse(engine_.questions().back().body).at("op"); };
+  EXPECT_EQ(Run({"device", "quarantine", "cam-1", "--reason", "smells of smoke"}).exit_code, 0);
+  EXPECT_EQ(op(), "quarantine");
+  EXPECT_EQ(Run({"device", "quarantine", "cam-1", "--lift"}).exit_code, 0);
+  EXPECT_EQ(op(), "lift");
+  const Finished accepted = Run({"engine", "accept-clock"});
+  EXPECT_EQ(accepted.exit_code, 0) << accepted.err;
+  EXPECT_EQ(accepted.out, "engine accept_clock: done\n");
+  EXPECT_EQ(op(), "accept_clock");
+}
+
 TEST_F(EngineCommands, EndWithTheCodeThatTheEnginesRefusalMeans) {
   const struct {
     int status;
