@@ -41,6 +41,8 @@ function(sluice_test name label)
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
   sluice_options(${name})
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gmock_main)
+  # What is tested is optimised as ever; to optimise the tests takes longer than to run them.
+  target_compile_options(${name} PRIVATE -O0)
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()

@@ -106,7 +106,10 @@ int Report(const Options& options, const Result<std::vector<Facts>>& told,
   for (const std::string& device : off)
     std::printf("WRONG: %s does not run what it should\n", device.c_str());
   json["ok"] = good;
-  if (!options.json_file.empty()) std::ofstream(options.json_file) << json.dump(2) << '\n';
+  if (!options.json_file.empty() && !(std::ofstream(options.json_file) << json.dump(2) << '\n')) {
+    std::printf("E_IO: cannot write %s\n", options.json_file.c_str());
+    good = false;
+  }
   std::printf("%s in %.0f s\n",
               good ? "Every rollout ended as it should, every device runs what it should,"
                    : "The demo failed,",

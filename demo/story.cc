@@ -109,7 +109,8 @@ Status Measure(const World& world, Facts& facts) {
   for (const json& device : devices) {
     SLUICE_ASSIGN(const json history, world.Ask({"device", "history", device.at("id")}));
     const DevicePart part = PartOf(history, facts.rollout_id);
-    if (part.bytes == 0) continue;  // not offered, or told to hold as part of the control arm
+    // Not offered, or told to hold as part of the control arm.
+    if (part.bytes == 0 && !part.activated_ms) continue;
     facts.bytes_sent += part.bytes;
     facts.full_bytes += artifact_bytes;
     if (part.activated_ms) {
@@ -119,8 +120,9 @@ Status Measure(const World& world, Facts& facts) {
       first_activation =
           std::min(*part.activated_ms, first_activation.value_or(*part.activated_ms));
     }
-    if (part.reverted_ms)
-      last_revert = std::max(*part.reverted_ms, last_revert.value_or(*part.reverted_ms));
+    if (!part.reverted_ms) continue;
+    facts.reverted += part.activated_ms ? 1 : 0;
+    last_revert = std::max(*part.reverted_ms, last_revert.value_or(*part.reverted_ms));
   }
   if (decided_ms && first_activation) facts.detect_ms = *decided_ms - *first_activation;
   if (decided_ms && last_revert) facts.revert_ms = *last_revert - *decided_ms;
@@ -145,6 +147,9 @@ void Judge(const World& world, Facts& facts) {
     expect(facts.activations > 0, "no device ran it, so nothing was shown");
     expect(facts.exposed_outside_canary == 0,
            fmt::format("{} devices beyond the canary", facts.exposed_outside_canary));
+    expect(
+        facts.reverted == facts.activations,
+        fmt::format("{} of {} devices that ran it went back", facts.reverted, facts.activations));
     expect(facts.revert_ms && *facts.revert_ms <= kRevertGoalMs,
            "the last revert came later than 2 s after the decision");
   }
@@ -252,6 +257,7 @@ json ToJson(const Facts& facts) {
           {"why", facts.why},
           {"targeted", facts.targeted},
           {"activations", facts.activations},
+          {"reverted", facts.reverted},
           {"exposed_outside_canary", facts.exposed_outside_canary},
           {"bytes_sent", facts.bytes_sent},
           {"full_bytes", facts.full_bytes},
@@ -272,9 +278,10 @@ std::string FactsTable(const std::vector<Facts>& all) {
                                                : 100 - 100 * static_cast<double>(facts.bytes_sent) /
                                                            static_cast<double>(facts.full_bytes);
     table += fmt::format(
-        "{:<10}  {:<11}  {:>10.0f}  {:>10.0f}  {:>4.0f} %  {:>7}  {:>7}  {:>14}\n",
+        "{:<10}  {:<11}  {:>10.0f}  {:>10.0f}  {:>6}  {:>7}  {:>7}  {:>14}\n",
         facts.chapter.release, facts.status, static_cast<double>(facts.bytes_sent) / 1000,
-        static_cast<double>(facts.full_bytes) / 1000, saved, facts.activations,
+        static_cast<double>(facts.full_bytes) / 1000,
+        saved > 0 ? fmt::format("{:.0f} %", saved) : "-", facts.activations,
         seconds(facts.detect_ms), facts.revert_ms ? "+" + seconds(facts.revert_ms) : "-");
   }
   return table;

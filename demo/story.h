@@ -28,6 +28,7 @@ struct Facts {
   std::string why;  // the engine's sentence
   int targeted = 0;
   int activations = 0;                    // devices that ran the release, however shortly
+  int reverted = 0;                       // of these, the ones that said that they went back
   int exposed_outside_canary = 0;         // of these, taken by a later stage than the first
   std::int64_t bytes_sent = 0;            // that devices counted at their links for this release
   std::int64_t full_bytes = 0;            // the same devices with the whole artifact
