@@ -78,7 +78,10 @@ void Agent::OnAllMessage(PayloadType expected, const Bytes& payload) {
 void Agent::Refused(std::string_view what, const Error& why) {
   last_error_ = why.With(what);
   Log("refused " + std::string(what) + ": " + why.Line());
-  if (why.code == ErrorCode::kSigUnknownKey) hello_.Want(Boot() + kUnknownKeyHelloMs);
+  // What stands keeps its number over a restart of the engine: only an Answer tells it from an old
+  // one.
+  const bool asks = why.code == ErrorCode::kSigUnknownKey || why.code == ErrorCode::kStaleEngine;
+  if (asks) hello_.Want(Boot() + kUnknownKeyHelloMs);
 }
 
 void Agent::OnRoot(const Bytes& envelope) {

@@ -106,6 +106,17 @@ TEST_F(AgentTrust, RefusesANumberOfAFormerEngineThatNoAnswerNamed) {
   ExpectRefused("E_STALE_ENGINE");
 }
 
+TEST_F(AgentTrust, AsksForAnAnswerThatNamesWhatAFormerEngineLeft) {
+  const std::size_t hellos = world_.engine.hellos.size();
+  Directive standing = world_.engine.InstallOf(v2_);
+  standing.number = {kEpoch - 1, 99};
+  SendToDevice(world_.engine.SealDirective(standing));
+  world_.Run(9'000);
+  EXPECT_EQ(world_.engine.hellos.size(), hellos) << "a replay must not cause a flood";
+  world_.Run(2'000);
+  EXPECT_EQ(world_.engine.hellos.size(), hellos + 1);
+}
+
 TEST_F(AgentTrust, RefusesAnEpochBeyondTheRootsLife) {
   Directive far = world_.engine.InstallOf(v2_);
   far.number = {UINT64_MAX, 1};
