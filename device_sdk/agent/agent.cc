@@ -317,7 +317,9 @@ void Agent::PollTrial() {
 std::int64_t Agent::TelemetryIntervalMs() const {
   const auto& directive = update_.plan.directive;
   std::uint32_t interval_s = newest_answer_.telemetry_interval_s;
-  if (directive && NowMs() < directive->expires_ms) interval_s = directive->telemetry_interval_s;
+  // The terms of a revert are about nothing that serves.
+  const bool sets_terms = directive && directive->action != DirectiveAction::kRevert;
+  if (sets_terms && NowMs() < directive->expires_ms) interval_s = directive->telemetry_interval_s;
   if (interval_s == 0) interval_s = kTelemetryDefaultS;
   return static_cast<std::int64_t>(interval_s) * limits::kSecond;
 }

@@ -56,6 +56,18 @@ TEST_F(AgentRevert, ObeysADirectiveToLeaveARelease) {
   EXPECT_EQ(world_.runner.serving, v1_.manifest.artifact_sha256);
 }
 
+TEST_F(AgentRevert, SendsTelemetryAsTheAnswerSaysAfterAnOrderedRevert) {
+  DriveTo(UpdateState::kTrial);
+  Directive revert = world_.engine.InstallOf(v2_);
+  revert.action = DirectiveAction::kRevert;
+  revert.offers.clear();
+  world_.engine.Send(revert);
+  ASSERT_TRUE(world_.RunUntilReport("reverted E_REVERT_ORDERED", 1'000));
+  world_.engine.telemetry.clear();
+  world_.Run(limits::kMinute);
+  EXPECT_GE(world_.engine.telemetry.size(), 11u) << "every 5 s";
+}
+
 TEST_F(AgentRevert, WithdrawsADownloadAtOnce) {
   world_.engine.on_chunk = [](Chunk& chunk) {
     return chunk.object_size < kSize || chunk.offset < 20'000;
