@@ -151,7 +151,7 @@ void Agent::Poll() {
 
 BootMs Agent::NextDeadline() const {
   const BootMs now = Boot();
-  if (installer_.HasWorkNow()) return {0};
+  if (installer_.HasWorkNow() && !WaitsForTime()) return {0};
   BootMs next = now + limits::kHour;
   next = Soonest(next, hello_.NextDeadline());
   next = Soonest(next, reporter_.NextDeadline());
@@ -201,6 +201,12 @@ bool Agent::MayFetch() const {
   return NowMs() - time_.floor_ms() < limits::kInstallStaleMax;
 }
 
+bool Agent::WaitsForTime() const {
+  const auto& install = update_.plan.install;
+  return update_.state() == UpdateState::kChecking && install &&
+         install->mode == ActivationMode::kAsk && !time_.IsLive();
+}
+
 void Agent::PollInstaller() {
   const BootMs now = Boot();
   if (NeedsAnswer()) hello_.WantOnce(now);
@@ -209,6 +215,7 @@ void Agent::PollInstaller() {
   }
   installer_.Poll(now);
   if (fetcher_.TakeWantsHello()) hello_.Want(now);
+  if (WaitsForTime()) return;
   if (auto outcome = installer_.TakeOutcome()) {
     std::visit([this](auto& of) { OnOutcome(std::move(of)); }, *outcome);
   } else if (MayFetch()) {

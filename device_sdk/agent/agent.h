@@ -138,6 +138,8 @@ class Agent {
   /// True while work waits for an Answer because the newest is a day old.
   [[nodiscard]] bool NeedsAnswer() const;
   [[nodiscard]] bool MayFetch() const;
+  /// True while a manifest is here and not the time to judge it by: no Answer of this boot yet.
+  [[nodiscard]] bool WaitsForTime() const;
   [[nodiscard]] CounterSnapshot Counts();
   [[nodiscard]] std::int64_t NowMs() const;
   [[nodiscard]] BootMs Boot() const { return parts_.clock.Boot(); }

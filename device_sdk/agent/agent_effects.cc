@@ -131,6 +131,13 @@ void Agent::Do(const Redeliver& effect) {
 void Agent::Do(const CheckDirective& effect) {
   DirectiveChecked checked =
       verifier_.CheckDirective(effect.envelope, update_, newest_answer_.directive, NowMs());
+  const bool about_time = checked.refusal && (checked.refusal->code == ErrorCode::kExpired ||
+                                              checked.refusal->code == ErrorCode::kNotYet);
+  if (about_time && !time_.IsLive()) {
+    // A retained Directive may be here before the first Answer: the wall clock alone refuses
+    // nothing for good. It comes again after the hello.
+    checked.refusal->code = ErrorCode::kClock;
+  }
   if (checked.refusal) Refused("Directive", *checked.refusal);
   static_cast<void>(Feed(std::move(checked)));
 }

@@ -31,6 +31,8 @@ class SecureTime {
   /// True iff only the floor is known: no Answer yet and a wall clock that is plainly wrong
   /// (W_CLOCK_UNTRUSTED).
   [[nodiscard]] bool IsUntrusted(WallMs wall) const;
+  /// An Answer of this boot has said what time it is; before that NowMs is a guess.
+  [[nodiscard]] bool IsLive() const { return anchor_.has_value(); }
   [[nodiscard]] std::int64_t floor_ms() const { return floor_ms_; }
 
  private:

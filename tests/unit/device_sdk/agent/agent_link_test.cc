@@ -219,7 +219,24 @@ TEST_F(AgentLink, DoesNotActivateWithoutTheBrokersWord) {
   EXPECT_EQ(world_.agent->state(), UpdateState::kReady);
   EXPECT_EQ(world_.runner.serving, v1_.manifest.artifact_sha256);
   world_.broker.SetFaultPolicy(nullptr);
-  EXPECT_TRUE(world_.RunUntil(UpdateState::kTrial)) << "after 30 s it asks for a new permit";
+  EXPECT_TRUE(world_.RunUntil(UpdateState::kTrial, 15'000))
+      << "30 s after the first word it asks for a new permit";
+}
+
+TEST_F(AgentLink, AsksForAPermitAgainAfterAHoldThatOutlivedTheFirst) {
+  world_.engine.grants_permits = false;
+  world_.engine.ask_again_s = 0;
+  world_.engine.Send(world_.engine.InstallOf(v2_));
+  ASSERT_TRUE(world_.RunUntil(UpdateState::kReady));
+  world_.engine.SendOrder("r-1", OrderAction::kHold);
+  world_.Run(limits::kMinute);
+  world_.engine.grants_permits = true;
+  Order lifted = world_.engine.order;
+  lifted.number = world_.engine.NextNumber();
+  lifted.entries.clear();
+  world_.engine.order = lifted;
+  world_.engine.SendRaw(world_.engine.directive_topic(), world_.engine.SealOrder(lifted));
+  EXPECT_TRUE(world_.RunUntil(UpdateState::kTrial, 10'000));
 }
 
 TEST_F(AgentLink, FetchesNothingWhenItsLastAnswerIsOld) {

@@ -132,6 +132,22 @@ TEST_F(AgentTrust, RejectsAnExpiredDirective) {
   ASSERT_TRUE(world_.RunUntilReport("rejected E_EXPIRED"));
 }
 
+TEST_F(AgentTrust, CallsNothingExpiredBeforeAnAnswerHasSaidWhatTimeItIs) {
+  AgentWorld world;
+  world.clock.wall_error_ms = 365 * limits::kDay;  // plausible, and wrong
+  world.InstallFirst(v1_);
+  world.engine.answers = false;
+  world.Start();
+  world.Run(1'000);
+  const auto v2 = world.engine.Publish("v2", v2_.artifact);
+  world.engine.Send(world.engine.InstallOf(v2));
+  world.Run(1'000);
+  EXPECT_THAT(world.Inspect().last_error.Line(), HasSubstr("E_CLOCK"));
+  EXPECT_TRUE(world.engine.reports.empty());
+  world.engine.answers = true;
+  EXPECT_TRUE(world.RunUntilReport("confirmed"));
+}
+
 TEST_F(AgentTrust, RejectsADirectiveOfARolloutThatWasStopped) {
   world_.engine.SendOrder("r-1", OrderAction::kAbort);
   world_.Run(100);
