@@ -153,9 +153,10 @@ class World {
   }
 
   [[nodiscard]] std::int64_t NextMs() const {
-    std::int64_t next = std::min({next_inference_ms_, next_operation_ms_, engine_back_ms_});
+    std::int64_t next = std::min(next_inference_ms_, engine_back_ms_);
     if (const auto due = broker_.NextDueMs()) next = std::min(next, *due);
-    if (engine_.is_up()) next = std::min(next, engine_.NextWorkMs());
+    // Nobody operates an engine that is down: waiting for that would stop the world's clock.
+    if (engine_.is_up()) next = std::min({next, next_operation_ms_, engine_.NextWorkMs()});
     for (const auto& device : devices_) {
       if (device->is_on()) next = std::min(next, device->NextWorkMs());
     }
