@@ -6,8 +6,6 @@
 namespace sluice::sim {
 namespace {
 
-constexpr char kClientId[] = "sluice-engine";
-
 ObjectStore OpenObjects(const test_support::TemporaryDirectory& directory) {
   Result<ObjectStore> objects = ObjectStore::Open(directory.path().string());
   SLUICE_CHECK(objects.has_value());
@@ -21,7 +19,7 @@ SimEngine::SimEngine(const VirtualClock& clock, MemoryBroker& broker, const SimP
 
 Status SimEngine::Start() {
   payloads_ = std::make_unique<InlinePayloadBuilder>(objects_);
-  transport_ = std::make_unique<MemoryTransport>(broker_, kClientId);
+  transport_ = std::make_unique<MemoryTransport>(broker_, kEngineClientId);
   SLUICE_ASSIGN(engine_, Engine::Open({}, {clock_, store_, objects_, *transport_, *payloads_},
                                       publisher_.director(), {publisher_.root()}));
   has_input_ = true;
@@ -29,7 +27,7 @@ Status SimEngine::Start() {
 }
 
 void SimEngine::Crash() {
-  broker_.Kick(kClientId);
+  broker_.Kick(kEngineClientId);
   transport_.reset();
   engine_.reset();
   payloads_.reset();

@@ -10,6 +10,8 @@
 
 namespace sluice::sim {
 
+inline constexpr char kEngineClientId[] = "sluice-engine";
+
 class SimEngine final : public TransportEvents {
  public:
   SimEngine(const VirtualClock& clock, MemoryBroker& broker, const SimPublisher& publisher);

@@ -80,10 +80,13 @@ sdk::Status SimRunner::Validate(sdk::Model& model, const sdk::ValidationSet&,
 
 sdk::Status SimRunner::Activate(std::unique_ptr<sdk::Model> model) {
   serving_ = std::move(model);
-  if (serving_ == nullptr) return {};
-  const auto& model_served = static_cast<SimModel&>(*serving_);
-  observer_.on_serve(model_served.digest, model_served.purpose);
+  const auto* served = static_cast<SimModel*>(serving_.get());
+  observer_.on_serve(serving_digest(), served ? served->purpose : sdk::Purpose::kRevert);
   return {};
+}
+
+Digest SimRunner::serving_digest() const {
+  return serving_ == nullptr ? Digest{} : static_cast<SimModel&>(*serving_).digest;
 }
 
 std::optional<ModelTraits> SimRunner::serving() const {

@@ -26,7 +26,7 @@ Bytes BuildArtifact(const ModelTraits& traits, std::size_t size_bytes, Random& r
 Bytes FineTune(const Bytes& base, const ModelTraits& traits, Random& random);
 
 /// Runs such models in a device; tells `observer` which bytes it was given, before it trusts them,
-/// and which ones serve.
+/// and which ones serve (zero = none).
 class SimRunner final : public sdk::ModelRunner {
  public:
   struct Observer {
@@ -43,6 +43,7 @@ class SimRunner final : public sdk::ModelRunner {
 
   /// What serves now.
   [[nodiscard]] std::optional<ModelTraits> serving() const;
+  [[nodiscard]] Digest serving_digest() const;
 
  private:
   Observer observer_;

@@ -19,9 +19,11 @@ class SimPublisher {
   [[nodiscard]] const Bytes& root() const { return root_; }
   [[nodiscard]] const SigningKey& director() const { return director_; }
 
-  /// Stores the artifact and the validation set, signs one manifest for all hardware.
-  Publication Release(const std::string& name, std::uint64_t release_seq, const Bytes& artifact,
-                      double accuracy_expected, const ObjectStore& objects, WallMs now);
+  /// Stores the artifacts, one for each hardware in order, and the validation set; signs a manifest
+  /// for each.
+  Publication Release(const std::string& name, std::uint64_t release_seq,
+                      const std::vector<Bytes>& artifacts, double accuracy_expected,
+                      const ObjectStore& objects, WallMs now);
 
  private:
   SigningKey root_key_, release_, director_;

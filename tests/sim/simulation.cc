@@ -12,18 +12,21 @@ namespace {
 constexpr std::int64_t kWallStartMs = 1'790'000'000'000;
 constexpr std::int64_t kInferEveryMs = 1'000;
 constexpr int kInferencesPerTurn = 12;
-constexpr std::int64_t kQuietMs =
-    20 * limits::kMinute;  // after the last rollout, in a healed world
+// After the last rollout, in a healed world: it is watched so long, and must be at rest by then.
+constexpr std::int64_t kQuietMinMs = 5 * limits::kMinute;
+constexpr std::int64_t kQuietMaxMs = 20 * limits::kMinute;
 constexpr std::int64_t kTimeLimitMs = 6 * limits::kHour;
 constexpr std::int64_t kEngineDownMaxMs = 20'000;
 constexpr std::int64_t kDeviceOffMaxMs = 60'000;
+constexpr std::uint64_t kDiskFaultWithin = 30;  // operations on the disk
+constexpr std::size_t kHeardMax = 500;          // words of the engine that may be said again
 
 /// How often what goes wrong, drawn once per run.
 struct Weather {
   std::uint64_t loss_permille = 0, double_permille = 0;
   std::int64_t delay_max_ms = 0;
   std::int64_t engine_crash_every_ms = 0, device_crash_every_ms = 0, link_cut_every_ms = 0,
-               broker_restart_every_ms = 0;
+               broker_restart_every_ms = 0, replay_every_ms = 0;
 };
 
 Weather DrawWeather(Random& random) {
@@ -39,6 +42,7 @@ Weather DrawWeather(Random& random) {
   weather.device_crash_every_ms = every(10'000);
   weather.link_cut_every_ms = every(8'000);
   weather.broker_restart_every_ms = every(120'000);
+  weather.replay_every_ms = every(2'000);
   return weather;
 }
 
@@ -68,6 +72,13 @@ ModelTraits TraitsOf(Flaw flaw) {
   return traits;
 }
 
+class SilentEvents final : public TransportEvents {
+  void OnConnected() override {}
+  void OnDisconnected(const Error&) override {}
+  void OnMessage(MqttMessage) override {}
+  void OnPublished(std::uint64_t, bool) override {}
+};
+
 class World {
  public:
   explicit World(const SimOptions& options)
@@ -80,30 +91,42 @@ class World {
         publisher_(random_, clock_.Wall()),
         engine_(clock_, broker_, publisher_),
         operator_(MakeReleases()) {
-    if (options.faults) broker_.SetFaultPolicy([this](const Hop&) { return DrawFate(); });
+    broker_.SetFaultPolicy([this](const Hop& hop) { return DrawFate(hop); });
     const int count =
         options.devices > 0 ? options.devices : 55 + static_cast<int>(random_.Below(36));
     for (int i = 0; i < count; ++i) AddDevice(i);
   }
 
   SimOutcome Run() {
+    SLUICE_CHECK(replayer_.Start({}, {}, replayer_events_).has_value());
     StartEngine();
     for (auto& device : devices_) PowerUp(*device);
     while (!IsOver()) Step();
-    CheckEnd();
+    for (std::string& finding : FindUnrest()) violations_.Add(std::move(finding));
     return Outcome();
   }
 
  private:
   Operator::Releases MakeReleases() {
-    const Bytes base = BuildArtifact(ModelTraits{}, 70'000 + random_.Below(60'000), random_);
-    const Bytes next = FineTune(base, TraitsOf(flaw_), random_);
-    first_ = Sha256(base);
-    second_ = Sha256(next);
-    invariants_.AddRelease("detector-v1", first_);
-    invariants_.AddRelease("detector-v2", second_);
-    return {{publisher_.Release("detector-v1", 1, base, 0.95, engine_.objects(), clock_.Wall()),
-             publisher_.Release("detector-v2", 2, next, 0.95, engine_.objects(), clock_.Wall())}};
+    std::vector<Bytes> base, next;  // by hardware
+    for (std::size_t i = 0; i < std::size(kHardware); ++i) {
+      base.push_back(BuildArtifact(ModelTraits{}, 70'000 + random_.Below(60'000), random_));
+      next.push_back(FineTune(base.back(), TraitsOf(flaw_), random_));
+    }
+    return {{Publish("detector-v1", 1, base), Publish("detector-v2", 2, next)}};
+  }
+
+  Publication Publish(const std::string& name, std::uint64_t seq,
+                      const std::vector<Bytes>& artifacts) {
+    Publication publication =
+        publisher_.Release(name, seq, artifacts, 0.95, engine_.objects(), clock_.Wall());
+    for (std::size_t i = 0; i < artifacts.size(); ++i) {
+      const Digest artifact = Sha256(artifacts[i]);
+      device_invariants_.AddRelease(kHardware[i], artifact);
+      invariants_.AddRelease(name, artifact, Sha256(publication.envelopes[i]));
+      artifacts_[{name, kHardware[i]}] = artifact;
+    }
+    return publication;
   }
 
   void AddDevice(int index) {
@@ -115,14 +138,32 @@ class World {
     setup.wall_error_ms =
         static_cast<std::int64_t>(random_.Below(2 * year_ms)) - static_cast<std::int64_t>(year_ms);
     setup.seed = random_.Next();
-    const std::string id = setup.id;
-    devices_.push_back(std::make_unique<SimDevice>(
-        setup, clock_, broker_, publisher_.root(),
-        SimRunner::Observer{[this, id](const Digest& loaded) { invariants_.OnLoad(id, loaded); },
-                            [this, id](const Digest& serving, sdk::Purpose purpose) {
-                              Trace("{} serves {}", id, serving.Short());
-                              invariants_.OnServe(id, serving, purpose, clock_.now_ms());
-                            }}));
+    invariants_.AddDevice(setup.id, setup.hardware);
+    device_invariants_.AddDevice(setup.id, setup.hardware);
+    devices_.push_back(std::make_unique<SimDevice>(setup, clock_, broker_, publisher_.root(),
+                                                   ObserverOf(setup.id)));
+    by_id_[setup.id] = devices_.back().get();
+  }
+
+  SimDevice::Observer ObserverOf(const std::string& id) {
+    SimDevice::Observer observer;
+    observer.on_log = [this, id](std::string_view line) { Trace("{} {}", id, line); };
+    observer.on_load = [this, id](const Digest& loaded) { device_invariants_.OnLoad(id, loaded); };
+    observer.on_serve = [this, id](const Digest& serving, sdk::Purpose purpose) {
+      invariants_.OnServe(id, serving, purpose, clock_.now_ms());
+    };
+    observer.on_event = [this, id](const device::AgentStatus& status,
+                                   const std::vector<Digest>& served) {
+      device_invariants_.AfterEvent(id, status, served);
+    };
+    observer.on_report = [this, id](const Report& report, const std::vector<Digest>& served) {
+      device_invariants_.OnReport(id, report, served);
+    };
+    observer.on_good_slot = [this, id](const device::SlotRecord& slot,
+                                       const std::optional<Digest>& on_disk) {
+      device_invariants_.OnGoodSlot(id, slot, on_disk);
+    };
+    return observer;
   }
 
   // ---- one step: to the next moment at which something is due ----
@@ -132,8 +173,10 @@ class World {
     clock_.MoveTo(std::max(clock_.now_ms(), NextMs()));
     const std::int64_t now = clock_.now_ms();
     broker_.DeliverUntil(now);
-    for (auto& device : devices_) {
-      if (device->is_on() && device->NextWorkMs() <= now) device->Work();
+    for (std::size_t i = 0; i < devices_.size(); ++i) {
+      SimDevice& device = *devices_[i];
+      if (device.is_on() && device.NextWorkMs() <= now) device.Work();
+      if (device.is_on() && device.has_lost_power()) CutPower(i);
     }
     if (now >= next_inference_ms_) {
       for (auto& device : devices_) {
@@ -173,7 +216,10 @@ class World {
       return;
     }
     operator_.OnCommitted();
-    invariants_.AfterCommit(engine_.engine(), clock_.now_ms());
+    invariants_.AfterCommit(engine_.engine(), engine_.store(), clock_.now_ms());
+    std::uint64_t events = 0;
+    for (const auto& [id, entry] : engine_.engine().rollouts().all()) events += entry.events + 1;
+    if (std::exchange(events_told_, events) == events) return;
     const std::string story = operator_.Story(engine_.engine());
     if (story != story_) Trace("{}", story_ = story);
   }
@@ -182,14 +228,54 @@ class World {
 
   [[nodiscard]] bool FaultsAreOn() const { return options_.faults && !operator_.is_done(); }
 
-  Fate DrawFate() {
-    if (!FaultsAreOn()) return {};
+  Fate DrawFate(const Hop& hop) {
+    Fate fate = FaultsAreOn() ? DrawFault() : Fate{};
+    if (hop.direction == Hop::Direction::kUp) {
+      if (hop.client_id == kEngineClientId) {
+        invariants_.OnSent(hop.message, engine_.store(), clock_.now_ms());
+        device_invariants_.OnSent(hop.message);
+        Record(hop.message);
+      } else if (const auto device = by_id_.find(hop.client_id);
+                 device != by_id_.end() && device->second->has_lost_power()) {
+        fate.copies = 0;
+      }
+    }
+    if (!options_.watched.empty()) ShowHop(hop, fate);
+    return fate;
+  }
+
+  /// What somebody on the line has heard of the engine's words, to be said again.
+  void Record(const MqttMessage& message) {
+    if (!FaultsAreOn() || !message.topic.starts_with("sluice-dev/") ||
+        message.topic.ends_with("/chunk"))
+      return;
+    if (heard_.size() < kHeardMax) return heard_.push_back(message);
+    heard_[random_.Below(kHeardMax)] = message;
+  }
+
+  void Replay() {
+    if (heard_.empty()) return;
+    const MqttMessage& old = heard_[random_.Below(heard_.size())];
+    static_cast<void>(replayer_.Publish(old.topic, old.payload, old.qos, random_.Below(4) == 0));
+  }
+
+  Fate DrawFault() {
     Fate fate;
     if (random_.Below(1'000) < weather_.loss_permille) fate.copies = 0;
     if (random_.Below(1'000) < weather_.double_permille) fate.copies = 2;
     fate.delay_ms = static_cast<std::int64_t>(
         random_.Below(static_cast<std::uint64_t>(weather_.delay_max_ms) + 1));
     return fate;
+  }
+
+  void ShowHop(const Hop& hop, const Fate& fate) const {
+    if (options_.trace == nullptr) return;
+    if (hop.message.topic.find("/" + options_.watched + "/") == std::string::npos) return;
+    const char* const way = hop.direction == Hop::Direction::kUp ? "to" : "from";
+    *options_.trace << fmt::format(
+        "{:>10.3f}  | {} {} the broker: {}, {} bytes, {} times in {} ms\n",
+        static_cast<double>(hop.now_ms) / 1000, hop.client_id, way, hop.message.topic,
+        hop.message.payload.size(), fate.copies, fate.delay_ms);
   }
 
   /// True about once in `every_ms` of virtual time.
@@ -211,7 +297,8 @@ class World {
       }
     }
     if (Strikes(weather_.device_crash_every_ms, passed_ms))
-      CutPower(random_.Below(devices_.size()));
+      FailDevice(random_.Below(devices_.size()));
+    if (Strikes(weather_.replay_every_ms, passed_ms)) Replay();
     if (Strikes(weather_.link_cut_every_ms, passed_ms)) {
       const std::string& id = devices_[random_.Below(devices_.size())]->id();
       broker_.CutLink(id);
@@ -235,9 +322,20 @@ class World {
     engine_back_ms_ = clock_.now_ms() + Delay(kEngineDownMaxMs);
   }
 
-  void CutPower(std::size_t index) {
+  /// Half of them lose power between two events, the others inside an operation on the disk or
+  /// only that operation.
+  void FailDevice(std::size_t index) {
+    using test_support::Fault;
     if (!devices_[index]->is_on()) return;
+    const std::uint64_t how = random_.Below(8);
+    if (how < 4) return CutPower(index);
+    const Fault fault = how < 6 ? Fault::kPowerOff : how < 7 ? Fault::kIoError : Fault::kNoSpace;
+    devices_[index]->FailDisk(fault, kDiskFaultWithin);
+  }
+
+  void CutPower(std::size_t index) {
     ++device_crashes_;
+    invariants_.OnPowerCut(devices_[index]->id());
     Trace("{} loses power", devices_[index]->id());
     devices_[index]->PowerCut();
     power_back_ms_[index] = clock_.now_ms() + Delay(kDeviceOffMaxMs);
@@ -261,7 +359,7 @@ class World {
   void StartEngine() {
     engine_back_ms_ = INT64_MAX;
     if (const Status started = engine_.Start(); !started) {
-      invariants_.Violated("the engine does not start: " + started.error().Line());
+      violations_.Add("the engine does not start: " + started.error().Line());
       broken_ = true;
       return;
     }
@@ -270,7 +368,7 @@ class World {
 
   void PowerUp(SimDevice& device) {
     if (const Status up = device.PowerUp(); !up) {
-      invariants_.Violated(device.id() + " does not start: " + up.error().Line());
+      violations_.Add(device.id() + " does not start: " + up.error().Line());
       broken_ = true;
     }
   }
@@ -278,46 +376,81 @@ class World {
   // ---- the end ----
 
   [[nodiscard]] bool IsOver() {
-    if (broken_ || invariants_.violations().size() > 20) return true;
-    if (operator_.is_done() && quiet_since_ms_ < 0) quiet_since_ms_ = clock_.now_ms();
-    if (quiet_since_ms_ >= 0) return clock_.now_ms() - quiet_since_ms_ >= kQuietMs;
+    if (broken_ || violations_.all().size() > 20) return true;
+    if (operator_.is_done()) return IsQuietOver();
     if (clock_.now_ms() <= kTimeLimitMs) return false;
-    invariants_.Violated(
+    violations_.Add(
         fmt::format("after {} virtual hours: {}", kTimeLimitMs / limits::kHour, story_));
     return true;
   }
 
-  void CheckEnd() {
-    if (broken_ || !operator_.is_done() || !engine_.is_up()) return;
-    const RolloutStatus second = operator_.StatusOf(engine_.engine(), 1);
+  [[nodiscard]] bool IsQuietOver() {
+    const std::int64_t now = clock_.now_ms();
+    if (quiet_since_ms_ < 0) {
+      quiet_since_ms_ = now;
+      next_rest_check_ms_ = now + kQuietMinMs;
+    }
+    if (now - quiet_since_ms_ >= kQuietMaxMs) return true;
+    if (now < next_rest_check_ms_) return false;
+    next_rest_check_ms_ = now + limits::kMinute;
+    return FindUnrest().empty();
+  }
+
+  /// What must have come to pass in a world where nothing goes wrong any more.
+  [[nodiscard]] std::vector<std::string> FindUnrest() {
+    std::vector<std::string> findings;
+    if (broken_ || !operator_.is_done() || !engine_.is_up()) return findings;
     const RolloutStatus first = operator_.StatusOf(engine_.engine(), 0);
-    if (flaw_ != Flaw::kNone && second == RolloutStatus::kCompleted) {
-      invariants_.Violated(fmt::format("a release that is {} was completed", FlawName(flaw_)));
-    }
+    const RolloutStatus second = operator_.StatusOf(engine_.engine(), 1);
+    if (flaw_ != Flaw::kNone && second == RolloutStatus::kCompleted)
+      findings.push_back(fmt::format("a release that is {} was completed", FlawName(flaw_)));
     for (const auto& device : devices_) {
+      if (!device->is_on()) continue;
+      FindDeviceUnrest(*device, findings);
       const Digest loaded = device->Inspect().loaded;
-      const Device* known = engine_.engine().devices().Find(device->id());
-      if (known == nullptr || known->active_artifact != loaded) {
-        invariants_.Violated(
-            fmt::format("{} runs {}, the engine believes {}", device->id(), loaded.Short(),
-                        known == nullptr ? "nothing" : known->active_artifact.Short()));
+      const bool has_second = loaded == artifacts_.at({"detector-v2", device->hardware()});
+      if (second == RolloutStatus::kRolledBack && has_second)
+        findings.push_back(device->id() + " still runs what was rolled back");
+      if (HasReasonToStay(*device)) continue;
+      if (second == RolloutStatus::kCompleted && !has_second) {
+        findings.push_back(fmt::format("{} does not run the completed release but {}", device->id(),
+                                       loaded.Short()));
       }
-      if (second == RolloutStatus::kCompleted && loaded != second_) {
-        invariants_.Violated(fmt::format("{} does not run the completed release but {}",
-                                         device->id(), loaded.Short()));
-      }
-      if (second == RolloutStatus::kRolledBack && loaded == second_) {
-        invariants_.Violated(device->id() + " still runs what was rolled back");
-      }
-      if (first == RolloutStatus::kCompleted && loaded.IsZero()) {
-        invariants_.Violated(device->id() + " serves nothing although a release is complete");
-      }
+      if (first == RolloutStatus::kCompleted && loaded.IsZero())
+        findings.push_back(device->id() + " serves nothing although a release is complete");
     }
+    return findings;
+  }
+
+  void FindDeviceUnrest(const SimDevice& device, std::vector<std::string>& findings) {
+    const Digest loaded = device.Inspect().loaded;
+    const Device* known = engine_.engine().devices().Find(device.id());
+    if (known == nullptr || known->active_artifact != loaded) {
+      findings.push_back(
+          fmt::format("{} runs {}, the engine believes {}", device.id(), loaded.Short(),
+                      known == nullptr ? "nothing" : known->active_artifact.Short()));
+    }
+    if (known != nullptr && !known->quarantine.empty())
+      findings.push_back(device.id() + " is in quarantine: " + known->quarantine);
+    const std::size_t waiting = device.CountReportsAbove(known == nullptr ? 0 : known->report_seq);
+    if (waiting > 0)
+      findings.push_back(
+          fmt::format("{} has {} reports that nobody has taken", device.id(), waiting));
+  }
+
+  /// Its last word about the install that stands is why it did not come to pass.
+  [[nodiscard]] bool HasReasonToStay(const SimDevice& device) {
+    const Device* known = engine_.engine().devices().Find(device.id());
+    if (known == nullptr || !known->directive || !known->report) return false;
+    const Report& report = *known->report;
+    const bool failed =
+        report.state == ReportState::kFailed || report.state == ReportState::kRejected;
+    return failed && !report.code.empty() && report.manifest == known->directive->value.manifest;
   }
 
   SimOutcome Outcome() {
     SimOutcome outcome;
-    outcome.violations = invariants_.violations();
+    outcome.violations = violations_.all();
     outcome.flaw = flaw_;
     if (engine_.is_up()) {
       outcome.first = operator_.StatusOf(engine_.engine(), 0);
@@ -348,20 +481,27 @@ class World {
   VirtualClock clock_;
   const Weather weather_;
   const Flaw flaw_;
-  Invariants invariants_;
+  Violations violations_;
+  Invariants invariants_{violations_};
+  DeviceInvariants device_invariants_{violations_};
   MemoryBroker broker_;
   SimPublisher publisher_;
   SimEngine engine_;
-  Digest first_, second_;
+  std::map<std::pair<std::string, std::string>, Digest> artifacts_;  // by release and hardware
   Operator operator_;
   std::vector<std::unique_ptr<SimDevice>> devices_;
+  std::map<std::string, SimDevice*> by_id_;
+  SilentEvents replayer_events_;
+  MemoryTransport replayer_{broker_, "replayer"};
+  std::vector<MqttMessage> heard_;
 
   std::int64_t next_inference_ms_ = 0, next_operation_ms_ = 0, last_faults_ms_ = 0;
-  std::int64_t engine_back_ms_ = INT64_MAX, quiet_since_ms_ = -1;
+  std::int64_t engine_back_ms_ = INT64_MAX, quiet_since_ms_ = -1, next_rest_check_ms_ = 0;
   std::map<std::size_t, std::int64_t> power_back_ms_;
   std::map<std::string, std::int64_t> link_back_ms_;
   bool broken_ = false;
   std::string story_;
+  std::uint64_t events_told_ = 0;
   int engine_crashes_ = 0, device_crashes_ = 0;
   std::uint64_t steps_ = 0;
   std::uint64_t trace_hash_ = 0xCBF29CE484222325;

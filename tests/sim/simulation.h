@@ -6,6 +6,7 @@
 
 #include <iosfwd>
 
+#include "tests/sim/device_invariants.h"
 #include "tests/sim/invariants.h"
 #include "tests/sim/sim_device.h"
 #include "tests/sim/sim_engine.h"
@@ -30,6 +31,7 @@ struct SimOptions {
   bool faults = true;             // false: a perfect network, no crash
   std::optional<Flaw> flaw;       // nothing = drawn
   std::ostream* trace = nullptr;  // one line per event worth reading
+  std::string watched;            // with `trace`: a device, every message of which is shown
 };
 
 struct SimOutcome {

@@ -37,11 +37,35 @@ TEST(Simulation, RollsBackWhatIsWorseInTheField) {
   }
 }
 
-TEST(Simulation, GoesTheSameWayTwice) {
+SimOutcome RunBrokenWorld(std::uint64_t seed) {
   SimOptions options;
-  options.seed = 3;
-  options.faults = false;
-  EXPECT_EQ(RunSimulation(options).trace_hash, RunSimulation(options).trace_hash);
+  options.seed = seed;
+  return RunSimulation(options);
+}
+
+std::string ReplayCommand(std::uint64_t seed) {
+  return "replay it: ./dev sluice-sim run --seed " + std::to_string(seed) + " --trace";
+}
+
+class BrokenWorld : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(BrokenWorld, HoldsWhatIsPromisedAndComesToRest) {
+  const SimOutcome outcome = RunBrokenWorld(GetParam());
+  EXPECT_EQ(outcome.violations, std::vector<std::string>{}) << ReplayCommand(GetParam());
+  EXPECT_GT(outcome.device_crashes, 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, BrokenWorld, testing::Range<std::uint64_t>(1, 16));
+
+TEST(Simulation, GoesTheSameWayTwice) {
+  for (const std::uint64_t seed : {3, 4}) {
+    EXPECT_EQ(RunBrokenWorld(seed).trace_hash, RunBrokenWorld(seed).trace_hash)
+        << "it must not depend on addresses or time; " << ReplayCommand(seed);
+  }
+}
+
+TEST(Simulation, GoesAnotherWayWithAnotherSeed) {
+  EXPECT_NE(RunBrokenWorld(3).trace_hash, RunBrokenWorld(4).trace_hash);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ struct Options {
   std::uint64_t seed = 1;
   std::uint64_t seeds = 1;
   int devices = 0;
+  std::string watched;
   bool no_faults = false, trace = false, twice = false;
 };
 
@@ -23,6 +24,7 @@ bool RunSeed(const Options& options, std::uint64_t seed) {
   sim.devices = options.devices;
   sim.faults = !options.no_faults;
   if (options.trace) sim.trace = &std::cout;
+  sim.watched = options.watched;
   SimOutcome outcome = RunSimulation(sim);
   if (options.twice && RunSimulation(sim).trace_hash != outcome.trace_hash) {
     outcome.violations.push_back("a second run went differently");
@@ -73,6 +75,7 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0, 10'000));
   run->add_flag("--no-faults", options.no_faults, "a perfect network and no crash");
   run->add_flag("--trace", options.trace, "print what happens");
+  run->add_option("--watch", options.watched, "with --trace: show every message of this device");
   run->add_flag("--twice", options.twice, "run each seed twice and compare");
   CLI11_PARSE(app, argc, argv);
   return sluice::sim::Run(options);
