@@ -89,7 +89,7 @@ void DeviceInvariants::CheckNumbers(const std::string& device, const device::Sta
 }
 
 /// A number of an engine that is gone counts only if an Answer has named it, whatever epoch was
-/// seen since: protocol.md, section 5.
+/// seen since (docs/protocol.md, E_STALE_ENGINE).
 void DeviceInvariants::CheckObeyed(const std::string& device, const device::StateRecord& before,
                                    const device::StateRecord& now) {
   const auto check = [&](const char* what, const SequenceNumber& held, const SequenceNumber& taken,

@@ -1,5 +1,10 @@
-// What must hold of each device at every moment, whatever is broken: docs/reliability.md names the
-// rules (S1, S2, S4, S5, S9) and device.md the ones within a device (I1 to I10).
+// What must hold of each device at every moment, whatever is broken. A finding names its rule:
+//   S1  no bytes are loaded that nobody signed for that hardware
+//   S4  a download stays within its byte budget
+//   S5  a number of a former engine is obeyed only if an Answer named it
+//   S9  it reports what serves
+//   S10 it switches to nothing that an Order it holds stands against
+//   I1  the active slot is whole   I2  a GOOD slot stays, untouched   I4  its numbers never fall
 #pragma once
 
 #include <functional>

@@ -24,6 +24,10 @@ bool IsGivenUp(RolloutStatus status) {
          status == RolloutStatus::kAborted;
 }
 
+bool IsStopped(RolloutStatus status) {
+  return status == RolloutStatus::kHolding || status == RolloutStatus::kPaused || IsGivenUp(status);
+}
+
 bool IsFinal(RolloutStatus status) {
   return status == RolloutStatus::kRolledBack || status == RolloutStatus::kAborted ||
          status == RolloutStatus::kCompleted;
@@ -182,11 +186,7 @@ void Invariants::CheckAnswer(const std::string& device, ByteView payload, const 
     }
   }
   if (answer->permit.IsZero()) return;
-  const auto release = manifests_.find(answer->permit);
-  const Committed* committed = release == manifests_.end() ? nullptr : RolloutOf(release->second);
-  if (committed != nullptr && committed->given_up_ms >= 0 && committed->given_up_ms < now_ms)
-    violations_.Add(
-        fmt::format("S10: {} gets a permit for {} after it was given up", device, release->second));
+  new_permits_.push_back({device, answer->permit});
   permits_[device].push_back({answer->permit, now_ms});
 }
 
@@ -202,9 +202,28 @@ void Invariants::AfterCommit(const Engine& engine, const Store& store, std::int6
     CheckPath(id, before.rollout, now);
     CheckCutOffs(before.rollout, now);
     if (before.given_up_ms < 0 && IsGivenUp(now.status)) before.given_up_ms = now_ms;
+    if (!IsStopped(now.status)) {
+      before.stopped_ms = -1;
+    } else if (before.stopped_ms < 0) {
+      before.stopped_ms = now_ms;
+    }
     before.events = entry.events;
     before.rollout = now;
     CheckReplay(id, before, store);
+  }
+  CheckNewPermits(now_ms);
+}
+
+/// At the end of the turn: it may be the one that resumes the rollout.
+void Invariants::CheckNewPermits(std::int64_t now_ms) {
+  for (const auto& [device, manifest] : std::exchange(new_permits_, {})) {
+    const auto release = manifests_.find(manifest);
+    const Committed* committed = release == manifests_.end() ? nullptr : RolloutOf(release->second);
+    const bool stopped =
+        committed != nullptr && committed->stopped_ms >= 0 && committed->stopped_ms < now_ms;
+    if (!stopped) continue;
+    violations_.Add(fmt::format("S10: {} gets a permit for {} while its rollout is {}", device,
+                                release->second, RolloutStatusName(committed->rollout.status)));
   }
 }
 

@@ -1,5 +1,11 @@
-// What must hold of engine and rollouts at every moment, whatever is broken: docs/reliability.md
-// names the rules (S3, S5, S6, S7, S10).
+// What must hold of engine and rollouts at every moment, whatever is broken. A finding names its
+// rule:
+//   S3  a device is exposed only within its stage's cut-off, which is chosen once
+//   S5  epochs and numbers of Directives rise; what was sent is never forgotten
+//   S6  a rollout goes along legal steps and never back
+//   S7  the stored events replay to the same state
+//   S10 after a rollout was given up nobody switches to its release but on a permit given before,
+//       and while it stands still nobody gets one
 #pragma once
 
 #include <map>
@@ -42,6 +48,7 @@ class Invariants {
   struct Committed {
     std::uint64_t events = 0;
     std::int64_t given_up_ms = -1;  // when it was rolled back or aborted
+    std::int64_t stopped_ms = -1;   // since when it holds, is paused or given up; -1 = it is not
     Rollout rollout;
     std::uint64_t replayed_events = 0;
     Rollout replayed;  // from the store alone
@@ -58,6 +65,7 @@ class Invariants {
   void CheckDirective(const std::string& device, const Bytes& envelope, const Store& store);
   void CheckAnswer(const std::string& device, ByteView payload, const Store& store,
                    std::int64_t now_ms);
+  void CheckNewPermits(std::int64_t now_ms);
   void CheckPath(const std::string& id, const Rollout& before, const Rollout& now);
   void CheckCutOffs(const Rollout& before, const Rollout& now);
   void CheckReplay(const std::string& id, Committed& committed, const Store& store);
@@ -67,9 +75,10 @@ class Invariants {
   std::map<Digest, std::string> releases_;       // by artifact
   std::map<Digest, std::string> manifests_;      // release by manifest
   std::map<std::string, Committed> rollouts_;
-  std::map<std::string, SequenceNumber> sent_numbers_;  // newest Directive by device
-  std::map<std::string, std::vector<Permit>> permits_;  // by device
-  std::map<std::string, Digest> serving_;               // by device
+  std::map<std::string, SequenceNumber> sent_numbers_;       // newest Directive by device
+  std::map<std::string, std::vector<Permit>> permits_;       // by device
+  std::vector<std::pair<std::string, Digest>> new_permits_;  // device and manifest, of this turn
+  std::map<std::string, Digest> serving_;                    // by device
   std::uint64_t epoch_ = 0;
 };
 
