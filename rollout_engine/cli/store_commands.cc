@@ -13,8 +13,10 @@ struct StoreOptions {
   std::string prefix;
 };
 
-Result<std::unique_ptr<RocksdbStore>> OpenStore(const StoreOptions& options) {
-  return RocksdbStore::Open(options.data + "/store", RocksdbStore::Mode::kReadOnly);
+Result<std::unique_ptr<RocksdbStore>> OpenStore(Session& session, const StoreOptions& options) {
+  auto store = RocksdbStore::Open(options.data + "/store", RocksdbStore::Mode::kReadOnly);
+  if (store && !(*store)->warning().empty()) session.err << (*store)->warning() << "\n";
+  return store;
 }
 
 /// Values are text (JSON, numbers, names) or binary; hexadecimal after "0x" for the latter, so that
@@ -26,7 +28,7 @@ std::string ValueText(ByteView value) {
 }
 
 Status Dump(Session& session, const StoreOptions& options) {
-  SLUICE_ASSIGN(const std::unique_ptr<RocksdbStore> store, OpenStore(options));
+  SLUICE_ASSIGN(const std::unique_ptr<RocksdbStore> store, OpenStore(session, options));
   return store->Scan(options.prefix, [&session](std::string_view key, ByteView value) {
     session.out << key << '\t' << ValueText(value) << '\n';
     return true;
@@ -34,7 +36,8 @@ Status Dump(Session& session, const StoreOptions& options) {
 }
 
 Status Verify(Session& session, const StoreOptions& options) {
-  SLUICE_ASSIGN(const std::unique_ptr<RocksdbStore> store, OpenStore(options));  // opening verifies
+  // Opening verifies.
+  SLUICE_ASSIGN(const std::unique_ptr<RocksdbStore> store, OpenStore(session, options));
   SLUICE_ASSIGN(const ObjectStore objects, ObjectStore::OpenExisting(options.data));
   std::size_t good = 0;
   std::size_t damaged = 0;

@@ -123,6 +123,7 @@ Status Serve(const DaemonOptions& options, const sigset_t& signals) {
   SLUICE_TRY(MakeFolder(options.data_folder));
   SLUICE_ASSIGN(const auto store,
                 RocksdbStore::Open(options.data_folder + "/store", RocksdbStore::Mode::kCreate));
+  if (!store->warning().empty()) spdlog::warn("{}", store->warning());
   SLUICE_ASSIGN(const ObjectStore objects, ObjectStore::Open(options.data_folder));
 
   const SystemClock clock;

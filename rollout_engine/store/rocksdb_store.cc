@@ -12,6 +12,7 @@
 
 #include "rollout_engine/store/keys.h"
 #include "rollout_engine/store/store_lock.h"
+#include "rollout_engine/store/synced_mark.h"
 
 namespace sluice {
 namespace {
@@ -21,6 +22,7 @@ constexpr std::size_t kMemtableBytes = std::size_t{8} << 20;
 constexpr std::size_t kBlockCacheBytes = std::size_t{16} << 20;
 constexpr std::uint64_t kLogBytesMax = std::uint64_t{64} << 20;
 constexpr std::size_t kBatchBytesMax = std::size_t{64} << 20;
+constexpr int kReadOnlyAttempts = 3;
 
 rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
 rocksdb::Slice ToSlice(ByteView bytes) { return ToSlice(AsText(bytes)); }
@@ -87,9 +89,46 @@ Result<Folder> LookAt(const std::string& path) {
   for (const auto& entry : entries) {
     const std::string name = entry.path().filename().string();
     if (name == "CURRENT") return Folder::kDatabase;
-    any = any || name.ends_with(".sst") || name.ends_with(".log") || name.starts_with("MANIFEST-");
+    any = any || name.ends_with(".sst") || name.ends_with(".log") ||
+          name.starts_with("MANIFEST-") || name == SyncedMark::kFileName;
   }
   return any ? Folder::kHeadless : Folder::kAbsent;
+}
+
+using Database = std::unique_ptr<rocksdb::DB>;
+
+Result<Database> OpenDatabase(const std::string& path, bool create, bool read_only) {
+  const rocksdb::Options options = StoreOptions(create);
+  rocksdb::DB* db = nullptr;
+  try {
+    const rocksdb::Status status = read_only ? rocksdb::DB::OpenForReadOnly(options, path, &db)
+                                             : rocksdb::DB::Open(options, path, &db);
+    Database owned(db);
+    if (!status.ok()) return Fail(StoreError(status, path));
+    return owned;
+  } catch (const std::exception& error) {  // threads and memory that the system refuses
+    return Fail(ErrorCode::kStoreIo, path + ": " + error.what());
+  }
+}
+
+/// A database that holds everything that was synced, as far as its mark tells.
+struct Whole {
+  Database db;  // to read
+  std::optional<std::uint64_t> mark;
+};
+
+Result<Whole> OpenWhole(const std::string& path) {
+  // The mark first: beside a running owner the log is the newer of the two.
+  SLUICE_ASSIGN(const std::optional<std::uint64_t> mark, SyncedMark::Read(path));
+  SLUICE_ASSIGN(Database db, OpenDatabase(path, false, true));
+  const std::uint64_t last = db->GetLatestSequenceNumber();
+  if (mark && last < *mark) {
+    return Fail(ErrorCode::kStoreCorrupt,
+                "file=" + path + " (synced up to change " + std::to_string(*mark) +
+                    ", readable up to " + std::to_string(last) + ": " +
+                    std::to_string(*mark - last) + " lost; nothing was touched); restore a backup");
+  }
+  return Whole{std::move(db), mark};
 }
 
 }  // namespace
@@ -97,7 +136,9 @@ Result<Folder> LookAt(const std::string& path) {
 struct RocksdbStore::Impl {
   std::string path;
   std::optional<StoreLock> lock;  // released after the database is closed
-  std::unique_ptr<rocksdb::DB> db;
+  Database db;
+  std::optional<SyncedMark> mark;  // of an owner
+  std::string warning;
   std::atomic<bool> failed{false};
 };
 
@@ -105,6 +146,16 @@ RocksdbStore::RocksdbStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) 
 RocksdbStore::~RocksdbStore() = default;
 
 Result<std::unique_ptr<RocksdbStore>> RocksdbStore::Open(const std::string& path, Mode mode) {
+  // An owner may remove a log or a table that a reader beside it is about to read.
+  const int attempts = mode == Mode::kReadOnly ? kReadOnlyAttempts : 1;
+  for (int attempt = 1;; ++attempt) {
+    auto opened = OpenOnce(path, mode);
+    if (opened || opened.error().code != ErrorCode::kStoreCorrupt || attempt == attempts)
+      return opened;
+  }
+}
+
+Result<std::unique_ptr<RocksdbStore>> RocksdbStore::OpenOnce(const std::string& path, Mode mode) {
   SLUICE_ASSIGN(const Folder folder, LookAt(path));
   if (folder == Folder::kHeadless) {
     return Fail(ErrorCode::kStoreCorrupt,
@@ -115,19 +166,27 @@ Result<std::unique_ptr<RocksdbStore>> RocksdbStore::Open(const std::string& path
   }
   auto impl = std::make_unique<Impl>();
   impl->path = path;
-  if (mode != Mode::kReadOnly) {
+  const bool read_only = mode == Mode::kReadOnly;
+  if (!read_only) {
     SLUICE_ASSIGN(impl->lock, StoreLock::Take(path + ".lock"));
   }
-  const rocksdb::Options options = StoreOptions(folder == Folder::kAbsent);
-  rocksdb::DB* db = nullptr;
-  try {
-    const rocksdb::Status status = mode == Mode::kReadOnly
-                                       ? rocksdb::DB::OpenForReadOnly(options, path, &db)
-                                       : rocksdb::DB::Open(options, path, &db);
-    impl->db.reset(db);
-    if (!status.ok()) return Fail(StoreError(status, path));
-  } catch (const std::exception& error) {  // threads and memory that the system refuses
-    return Fail(ErrorCode::kStoreIo, path + ": " + error.what());
+  std::optional<std::uint64_t> mark;
+  if (folder == Folder::kDatabase) {
+    // Also before writing: opened for that, RocksDB would throw away what it takes for a torn end.
+    SLUICE_ASSIGN(Whole whole, OpenWhole(path));
+    mark = whole.mark;
+    if (!mark) {
+      impl->warning = path + "/" + SyncedMark::kFileName +
+                      " is missing or damaged: a log that was cut short before now goes unseen" +
+                      (read_only ? "" : "; it was made anew");
+    }
+    if (read_only) impl->db = std::move(whole.db);
+  }
+  if (!read_only) {
+    SLUICE_ASSIGN(impl->db, OpenDatabase(path, folder == Folder::kAbsent, false));
+    // Opening has synced whatever the log held.
+    const std::uint64_t change = mark.value_or(impl->db->GetLatestSequenceNumber());
+    SLUICE_ASSIGN(impl->mark, SyncedMark::Create(path, change));
   }
   auto store = std::unique_ptr<RocksdbStore>(new RocksdbStore(std::move(impl)));
   SLUICE_TRY(store->Verify());
@@ -166,9 +225,14 @@ Status RocksdbStore::Write(const WriteBatch& batch, bool sync) {
   rocksdb::WriteOptions options;
   options.sync = sync;
   const rocksdb::Status status = impl_->db->Write(options, &changes);
-  if (status.ok()) return {};
-  impl_->failed = true;
-  return Fail(StoreError(status, impl_->path));
+  Status done;
+  if (!status.ok()) {
+    done = Fail(StoreError(status, impl_->path));
+  } else if (sync && impl_->mark) {
+    done = impl_->mark->Write(impl_->db->GetLatestSequenceNumber());
+  }
+  impl_->failed = !done;
+  return done;
 }
 
 Status RocksdbStore::Scan(
@@ -182,6 +246,8 @@ Status RocksdbStore::Scan(
   if (!entry->status().ok()) return Fail(StoreError(entry->status(), impl_->path));
   return {};
 }
+
+const std::string& RocksdbStore::warning() const { return impl_->warning; }
 
 Status RocksdbStore::Verify() const {
   const rocksdb::Status status = impl_->db->VerifyChecksum();

@@ -18,9 +18,10 @@ class RocksdbStore final : public Store {
     kReadOnly,  // beside a running owner: what it had written when this was opened
   };
 
-  /// Takes `path`.lock (not in kReadOnly), recovers, reads every block against its checksum and
-  /// checks the schema. E_LOCKED, E_NOT_FOUND, E_STORE_CORRUPT with the file, E_STORE_SCHEMA,
-  /// E_STORE_IO. Never repairs, and never starts empty where there was data.
+  /// Takes `path`.lock (not in kReadOnly), sees that nothing of what was synced is missing,
+  /// recovers, reads every block against its checksum and checks the schema. E_LOCKED, E_NOT_FOUND,
+  /// E_STORE_CORRUPT with the file, E_STORE_SCHEMA, E_STORE_IO. Never repairs, and never starts
+  /// empty where there was data.
   static Result<std::unique_ptr<RocksdbStore>> Open(const std::string& path, Mode mode);
   ~RocksdbStore() override;
 
@@ -34,10 +35,13 @@ class RocksdbStore final : public Store {
 
   /// Reads every block against its checksum.
   [[nodiscard]] Status Verify() const;
+  /// One line about what Open could not check, for people; empty when there was nothing.
+  [[nodiscard]] const std::string& warning() const;
 
  private:
   struct Impl;
   explicit RocksdbStore(std::unique_ptr<Impl> impl);
+  static Result<std::unique_ptr<RocksdbStore>> OpenOnce(const std::string& path, Mode mode);
   std::unique_ptr<Impl> impl_;
 };
 

@@ -178,6 +178,31 @@ TEST_F(OfflineCommands, RefuseAReleaseWithOneLineThatSaysWhy) {
   }
 }
 
+TEST_F(OfflineCommands, FindAStoreWhoseLogHasRotted) {
+  const std::string data = directory_.File("engine");
+  ASSERT_TRUE(ObjectStore::Open(data));
+  {
+    const auto store = RocksdbStore::Open(data + "/store", RocksdbStore::Mode::kCreate);
+    ASSERT_TRUE(store) << store.error().Line();
+    WriteBatch batch;
+    batch.Put("key", std::string(100, 'v'));
+    ASSERT_TRUE((*store)->Write(batch, true));
+  }
+  EXPECT_EQ(Run({"store", "verify", "engine"}).err, "");
+  for (const auto& entry : std::filesystem::directory_iterator(data + "/store")) {
+    if (entry.path().extension() != ".log") continue;
+    std::fstream log(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+    log.seekp(-50, std::ios::end);
+    log.put('x');
+  }
+  const Finished verified = Run({"store", "verify", "engine"});
+  EXPECT_EQ(verified.exit_code, 1);
+  EXPECT_TRUE(verified.err.starts_with("E_STORE_CORRUPT")) << verified.err;
+  EXPECT_EQ(verified.out, "");
+  std::filesystem::remove(data + "/store/SYNCED");
+  EXPECT_NE(Run({"store", "verify", "engine"}).err.find("SYNCED"), std::string::npos);
+}
+
 TEST_F(OfflineCommands, ReadTheRegistryOfAnEnginesFolder) {
   MakeFleet();
   MakeBundle();
