@@ -31,8 +31,12 @@ Json FullJson(const ViewSources& sources, const RolloutEntry& entry) {
   for (std::int32_t stage = 0; stage < count; ++stage)
     stages.push_back(StageJson(sources, entry, stage));
   json["stage_list"] = std::move(stages);
-  if (const LookSummary* look = sources.runner.LastLook(entry.rollout.id))
+  if (const LookSummary* look = sources.runner.LastLook(entry.rollout.id)) {
     json["ab"] = ComparisonJson(entry, *look);
+    const auto stage = static_cast<std::size_t>(look->stage);
+    if (const auto limit_ms = entry.rollout.spec.stages[stage].criteria.latency_p99_max_ms)
+      json["ab"]["latency_p99_ms_limit"] = *limit_ms;
+  }
   return json;
 }
 

@@ -61,6 +61,12 @@ std::string Against(const Json& ab, const char* observed_key, const char* limit_
   return NumberText(observed) + (observed <= limit ? "<=" : ">") + NumberText(limit);
 }
 
+/// Negative until a device has told its latencies.
+std::string LatencyOf(const Json& ab) {
+  if (NumberAt(ab, "latency_p99_ms_test", -1) < 0) return "";
+  return Against(ab, "latency_p99_ms_test", "latency_p99_ms_limit");
+}
+
 std::string StageTable(const Json& rollout) {
   static const Json kNone = Json::object();
   const auto found = rollout.find("ab");
@@ -79,8 +85,7 @@ std::string StageTable(const Json& rollout) {
                BarText(done, kBarWidth), TextAt(stage, "status"),
                DurationText(IntegerAt(stage, "soak_left_s", -1)),
                Against(look, "accuracy_drop_test", "accuracy_drop_limit"),
-               Against(look, "error_rate_test", "error_rate_limit"),
-               Against(look, "latency_p99_ms_test", "latency_p99_ms_limit")});
+               Against(look, "error_rate_test", "error_rate_limit"), LatencyOf(look)});
   }
   return table.Render();
 }

@@ -167,16 +167,29 @@ Json ToJson(const LookSummary& summary) {
     criteria.push_back({c.criterion, c.scope, c.observed, c.control, c.lo, c.hi, c.limit, c.devices,
                         c.inferences, c.verdict});
   }
-  return {{"stage", summary.stage},     {"look", summary.look},
-          {"test_n", summary.test_n},   {"control_n", summary.control_n},
-          {"verdict", summary.verdict}, {"sentence", summary.sentence},
-          {"ts", summary.ts_ms},        {"criteria", std::move(criteria)}};
+  return {{"stage", summary.stage},
+          {"look", summary.look},
+          {"test_n", summary.test_n},
+          {"control_n", summary.control_n},
+          {"verdict", summary.verdict},
+          {"sentence", summary.sentence},
+          {"ts", summary.ts_ms},
+          {"criteria", std::move(criteria)},
+          {"latency_p99_ms", {summary.test_latency_p99_ms, summary.control_latency_p99_ms}}};
 }
 
 LookSummary SummaryFrom(const Json& json) {
-  LookSummary summary{
-      json.at("stage"),   json.at("look"),     json.at("test_n"), json.at("control_n"),
-      json.at("verdict"), json.at("sentence"), json.at("ts"),     {}};
+  LookSummary summary{.stage = json.at("stage"),
+                      .look = json.at("look"),
+                      .test_n = json.at("test_n"),
+                      .control_n = json.at("control_n"),
+                      .verdict = json.at("verdict"),
+                      .sentence = json.at("sentence"),
+                      .ts_ms = json.at("ts")};
+  if (const auto p99_ms = json.find("latency_p99_ms"); p99_ms != json.end()) {
+    summary.test_latency_p99_ms = p99_ms->at(0);
+    summary.control_latency_p99_ms = p99_ms->at(1);
+  }
   for (const Json& row : json.at("criteria")) {
     summary.criteria.push_back({row.at(0), row.at(1), row.at(2), row.at(3), row.at(4), row.at(5),
                                 row.at(6), row.at(7), row.at(8), row.at(9)});

@@ -29,6 +29,9 @@ struct LookSummary {
   std::int32_t look = 0;
   std::int64_t test_n = 0;  // devices in the arm
   std::int64_t control_n = 0;
+  // Merged from the sketches of an arm's devices, for people; -1 = none has come.
+  double test_latency_p99_ms = -1;
+  double control_latency_p99_ms = -1;
   std::string verdict = "pending";
   std::string sentence;
   std::int64_t ts_ms = 0;

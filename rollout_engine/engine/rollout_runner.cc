@@ -129,6 +129,9 @@ void RolloutRunner::CarryOut(RolloutEntry& entry, const RunLook& effect, Turn& t
   const StageRun& run = entry.rollout.runs.back();
   const bool changed = run.decision != output.decision || run.brake != output.brake;
   LookSummary summary = Summarise(look.input, output, effect.stage, turn.wall.ms);
+  const TelemetryBook::ArmLatencies latencies = parts_.telemetry.LatenciesOf(look.input);
+  summary.test_latency_p99_ms = latencies.test_p99_ms.value_or(-1);
+  summary.control_latency_p99_ms = latencies.control_p99_ms.value_or(-1);
   const bool with_input = changed || look.input.devices.size() <= kLookInputDevicesMax;
   parts_.log.AddDecision(
       entry, EncodeLookRecord(entry.rollout.id, look.input, output, summary, with_input), turn);

@@ -104,7 +104,7 @@ Result<bool> TelemetryBook::Accept(const std::string& device, const Telemetry& t
   if (!accepted || !*accepted) return accepted;
   KeepMark(totals, baseline_ms, now);
   if (const auto p99_ms = LatencyP99Ms(telemetry.lat_bins))
-    latencies_[device] = {telemetry.release_id, *p99_ms};
+    latencies_[device] = {telemetry.release_id, *p99_ms, telemetry.lat_bins};
   return accepted;
 }
 
@@ -113,6 +113,20 @@ std::optional<double> TelemetryBook::LatencyP99Of(const std::string& device,
   const auto found = latencies_.find(device);
   if (found == latencies_.end() || found->second.release_id != release_id) return std::nullopt;
   return found->second.p99_ms;
+}
+
+TelemetryBook::ArmLatencies TelemetryBook::LatenciesOf(const JudgeInput& look) const {
+  LatencyHistogram test;
+  LatencyHistogram control;
+  for (const JudgedDevice& device : look.devices) {
+    const auto latency = latencies_.find(device.id);
+    const auto totals = fleet_.find(device.id);
+    if (latency == latencies_.end() || totals == fleet_.end()) continue;
+    const auto& window = totals->second.window;
+    if (!window || window->release_id != latency->second.release_id) continue;
+    (device.arm == Arm::kTest ? test : control).Add(latency->second.sketch);
+  }
+  return {test.P99Ms(), control.P99Ms()};
 }
 
 void TelemetryBook::Hear(const std::string& device, BootMs now) {

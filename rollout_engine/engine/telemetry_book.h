@@ -35,6 +35,13 @@ class TelemetryBook {
   /// of this engine: nothing is decided by it, so it is not stored.
   [[nodiscard]] std::optional<double> LatencyP99Of(const std::string& device,
                                                    std::uint64_t release_id) const;
+  /// Over the newest sketches of the devices in either arm of a look, each of the release that
+  /// counts there.
+  struct ArmLatencies {
+    std::optional<double> test_p99_ms;
+    std::optional<double> control_p99_ms;
+  };
+  [[nodiscard]] ArmLatencies LatenciesOf(const JudgeInput& look) const;
   /// These totals changed by something that must not be lost.
   void NoteChanged(const std::string& device) { changed_.insert(device); }
   /// Puts what changed since the last save into the batch.
@@ -45,6 +52,7 @@ class TelemetryBook {
   struct Latency {
     std::uint64_t release_id = 0;
     double p99_ms = 0;
+    Bytes sketch;
   };
   FleetTelemetry fleet_;
   std::map<std::string, Latency> latencies_;

@@ -249,7 +249,9 @@ Json ComparisonJson(const RolloutEntry& entry, const LookSummary& look) {
   Json json = {{"stage", entry.rollout.spec.stages[static_cast<std::size_t>(look.stage)].name},
                {"look", look.look},
                {"control_n", look.control_n},
-               {"test_n", look.test_n}};
+               {"test_n", look.test_n},
+               {"latency_p99_ms_control", look.control_latency_p99_ms},
+               {"latency_p99_ms_test", look.test_latency_p99_ms}};
   for (const CriterionSummary& c : look.criteria) {
     const bool is_metric = c.criterion == MetricName(Metric::kErrorRate) ||
                            c.criterion == MetricName(Metric::kLatencyExceed) ||

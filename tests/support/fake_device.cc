@@ -102,6 +102,7 @@ void FakeDevice::Infer(std::uint32_t inferences, std::uint32_t errors, std::uint
   telemetry_.labelled += inferences;
   telemetry_.correct_q8 += correct * 256;
   telemetry_.rss_kb = 1'000;
+  telemetry_.lat_bins = std::exchange(lat_bins, {});
   SendTelemetry(telemetry_);
 }
 

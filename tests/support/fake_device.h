@@ -58,6 +58,7 @@ class FakeDevice final : public TransportEvents {
   bool reports_confirmed = true;  // after it has activated
   std::string fails_with;         // a code: the install ends `failed` after the download
   bool forges_number = false;     // its hellos name numbers that no engine gave
+  Bytes lat_bins;                 // the latency sketch of its next telemetry
 
   // ---- what it has seen and is ----
   [[nodiscard]] const std::string& id() const { return setup_.id; }

@@ -36,6 +36,16 @@ TEST(RolloutScreen, ShowsTheRolloutItsStagesAndWhatNeedsAttention) {
             "! soaking: no criterion shown violated\n");
 }
 
+TEST(RolloutScreen, ShowsLatencyOnlyOnceADeviceHasToldIt) {
+  std::string rollout = kRunning;
+  const std::string told = "\"latency_p99_ms_test\":41";
+  rollout.replace(rollout.find(told), told.size(),
+                  "\"latency_p99_ms_test\":41,\"latency_p99_ms_limit\":50");
+  EXPECT_NE(RolloutScreen(rollout, kNowMs, false)->find("  41<=50\n"), std::string::npos);
+  rollout.replace(rollout.find(told), told.size(), "\"latency_p99_ms_test\":-1");
+  EXPECT_NE(RolloutScreen(rollout, kNowMs, false)->find("0.0188>0.001  -\n"), std::string::npos);
+}
+
 TEST(RolloutScreen, AddsColumnsWhenItIsWide) {
   EXPECT_NE(RolloutScreen(kRunning, kNowMs, true)->find("OFFERED"), std::string::npos);
 }

@@ -22,6 +22,21 @@ TEST(LatencyP99, IsWithinTwoPercentOfWhatTheDeviceMeasured) {
   }
 }
 
+TEST(LatencyHistogram, AddsUpWhatSeveralDevicesMeasured) {
+  device::LatencySketch fast;
+  device::LatencySketch slow;
+  for (int i = 0; i < 985; ++i) fast.Record(5'000);
+  for (int i = 0; i < 15; ++i) slow.Record(80'000);
+  LatencyHistogram both;
+  EXPECT_FALSE(both.P99Ms());
+  EXPECT_TRUE(both.Add(fast.Take()));
+  EXPECT_NEAR(both.P99Ms().value(), 5, 0.11);
+  EXPECT_TRUE(both.Add(slow.Take()));
+  EXPECT_NEAR(both.P99Ms().value(), 80, 1.61) << "1.5 % of all are slow";
+  EXPECT_FALSE(both.Add(Bytes{2, 0, 5, 0x80})) << "nothing of a sketch that is cut short";
+  EXPECT_NEAR(both.P99Ms().value(), 80, 1.61);
+}
+
 TEST(LatencyP99, IsNothingForWhatIsNoSketch) {
   EXPECT_FALSE(LatencyP99Ms({}));
   EXPECT_FALSE(LatencyP99Ms(Bytes{2}));

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "device_sdk/agent/latency_sketch.h"
 #include "tests/unit/rollout_engine/engine/fleet_fixture.h"
 
 namespace sluice {
@@ -69,9 +70,10 @@ TEST_F(ViewTopics, HaveExactlyTheKeysOfTheContract) {
   EXPECT_EQ(KeysOf(Topic("device/dev-000/metrics")),
             (Keys{"release", "accuracy", "error_rate", "latency_p99_ms", "n", "ts"}));
   const Keys ab = KeysOf(Topic("rollout/r/ab"));
-  for (const char* key : {"stage", "look", "control_n", "test_n", "verdict", "ts",
-                          "error_rate_control", "error_rate_test", "error_rate_lo", "error_rate_hi",
-                          "error_rate_limit", "error_rate_verdict"}) {
+  for (const char* key :
+       {"stage", "look", "control_n", "test_n", "latency_p99_ms_control", "latency_p99_ms_test",
+        "verdict", "ts", "error_rate_control", "error_rate_test", "error_rate_lo", "error_rate_hi",
+        "error_rate_limit", "error_rate_verdict"}) {
     EXPECT_TRUE(ab.contains(key)) << key;
   }
 }
@@ -93,6 +95,22 @@ TEST_F(ViewTopics, ShowWhatIsSo) {
     EXPECT_EQ(view.at("desired"), device->release());
     EXPECT_EQ(view.at("state"), device->release() == "detector-v2" ? "confirmed" : "idle");
   }
+}
+
+TEST_F(ViewTopics, CompareTheLatenciesOfBothArmsOnceThereAreSketches) {
+  EXPECT_EQ(Topic("rollout/r/ab").at("latency_p99_ms_test"), -1);
+  EXPECT_EQ(Topic("rollout/r/ab").at("latency_p99_ms_control"), -1);
+  for (auto& device : fleet_.devices()) {
+    device::LatencySketch sketch;
+    const bool is_test = device->release() == "detector-v2";
+    for (int i = 0; i < 100; ++i) sketch.Record(is_test ? 40'000 : 20'000);
+    device->lat_bins = sketch.Take();
+  }
+  fleet_.InferAll();
+  fleet_.Pass(10'000);
+  const json ab = Topic("rollout/r/ab");
+  EXPECT_NEAR(ab.at("latency_p99_ms_test").get<double>(), 40, 0.81);
+  EXPECT_NEAR(ab.at("latency_p99_ms_control").get<double>(), 20, 0.41);
 }
 
 TEST_F(ViewTopics, ComeAgainWhenTheBrokerForgets) {
