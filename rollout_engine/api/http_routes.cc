@@ -47,6 +47,7 @@ int StatusOf(ErrorCode code) noexcept {
     case ErrorCode::kRateLimited:
       return 429;
     case ErrorCode::kNotConnected:
+    case ErrorCode::kStaleEngine:
       return 503;
     case ErrorCode::kInternal:
     case ErrorCode::kIo:

@@ -102,6 +102,7 @@ EngineFacts Engine::Facts() const {
 
 void Engine::HandleConnected() {
   connected_ = true;
+  if (superseded_) return;
   Turn& turn = CurrentTurn();
   turn.PublishText(OnlineTopic(options_.id), "online", true);
   turn.Publish(BuildTopic(AllKind::kRoot), director_.newest_root(), Qos::k1, true);
@@ -171,15 +172,35 @@ Status Engine::Commit() {
   return {};
 }
 
-/// The one word that needs no disk: that nothing more is decided. Of the turn nobody hears.
-void Engine::SayReadonly() {
+std::vector<OutgoingMessage> Engine::OwnState() {
   Turn turn{.now = Now(), .wall = ports_.clock.Wall()};
   const ViewSources sources{log_, devices_, telemetry_, runner_, offers_, turn.now, turn.wall};
   views_.PublishEngine(sources, Facts(), turn);
-  for (const OutgoingMessage& message : turn.messages) {
+  return std::move(turn.messages);
+}
+
+/// The one word that needs no disk: that nothing more is decided. Of the turn nobody hears.
+void Engine::SayReadonly() {
+  for (const OutgoingMessage& message : OwnState()) {
     static_cast<void>(
         ports_.transport.Publish(message.topic, message.payload, message.qos, message.retain));
   }
+}
+
+/// Another engine speaks for the fleet. This one's last word is that it leads no more, said once:
+/// if the two have one name, the other's next word stands.
+void Engine::StepDown() {
+  superseded_ = true;
+  outbox_.Clear();
+  for (OutgoingMessage& message : OwnState()) outbox_.Add(std::move(message));
+}
+
+Status Engine::CheckInCharge() const {
+  SLUICE_TRY(failure_);
+  if (!superseded_) return {};
+  return Fail(
+      ErrorCode::kStaleEngine,
+      "another engine with a higher epoch runs this fleet; ask that one, and stop this one");
 }
 
 void Engine::WorkOnDirectives(Turn& turn) {

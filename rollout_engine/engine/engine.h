@@ -104,7 +104,12 @@ class Engine {
   Status Commit();
   void AnswerDue(Turn& turn);
   void PublishFreshness(Turn& turn);
+  /// What the engine says about itself, and nothing else.
+  std::vector<OutgoingMessage> OwnState();
   void SayReadonly();
+  void StepDown();
+  /// E_STORE_READONLY, E_STALE_ENGINE.
+  [[nodiscard]] Status CheckInCharge() const;
   void WorkOnDirectives(Turn& turn);
   void UpdateViews(Turn& turn);
 

@@ -111,7 +111,7 @@ void Engine::TakeFreshness(const MqttMessage& message) {
   const auto freshness = director_.trust().Open<Freshness>(message.payload);
   // An engine that took the fleet over speaks with a higher epoch, and only a director key makes
   // this one believe it.
-  if (freshness && freshness->number.epoch > director_.epoch()) superseded_ = true;
+  if (freshness && freshness->number.epoch > director_.epoch()) StepDown();
 }
 
 void Engine::Take(Device& device, Hello hello, const Bytes& bytes) {

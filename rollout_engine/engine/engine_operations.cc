@@ -29,13 +29,7 @@ Error UnknownOperation(const Operation& operation) {
 }  // namespace
 
 Outcome Engine::Execute(const Operation& operation) {
-  if (!failure_) return Refused(operation, failure_.error(), 0);
-  if (superseded_) {
-    return Refused(operation,
-                   {ErrorCode::kStaleEngine,
-                    "another engine with a higher epoch runs this fleet; ask that one"},
-                   0);
-  }
+  if (const Status able = CheckInCharge(); !able) return Refused(operation, able.error(), 0);
   if (const Status valid = CheckOperation(operation); !valid)
     return Refused(operation, valid.error(), 0);
   const auto known = operations_.FindOutcome(operation);
@@ -168,7 +162,7 @@ Result<Outcome> Engine::RunOnEngine(const Operation& operation) {
 }
 
 Result<Published> Engine::PublishRelease(const Publication& publication) {
-  SLUICE_TRY(failure_);
+  SLUICE_TRY(CheckInCharge());
   SLUICE_ASSIGN(Published published,
                 registry_.Publish(director_.trust(), publication, ports_.clock.Wall()));
   offers_.ForgetReleases();
@@ -176,6 +170,7 @@ Result<Published> Engine::PublishRelease(const Publication& publication) {
 }
 
 Result<RolloutPlan> Engine::PlanRollout(const std::string& file) {
+  SLUICE_TRY(CheckInCharge());
   SLUICE_ASSIGN(const RolloutSpec spec, ParseRolloutYaml(file));
   SLUICE_TRY(sluice::CreateRollout("plan", spec));
   SLUICE_ASSIGN(const Release* release, offers_.FindRelease(spec.model_version));

@@ -20,13 +20,13 @@ class Outbox {
   void Flush(Transport& transport, BootMs now);
   /// When Flush should be called again, if something waits.
   [[nodiscard]] std::optional<BootMs> NextDeadline() const;
+  /// Drops what waits.
+  void Clear();
   [[nodiscard]] std::size_t size() const { return messages_.size(); }
   /// Messages that a full outbox or a missing connection has cost.
   [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
 
  private:
-  void Clear();
-
   std::deque<OutgoingMessage> messages_;
   std::size_t bytes_ = 0;
   std::uint64_t dropped_ = 0;

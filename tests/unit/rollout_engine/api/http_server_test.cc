@@ -99,6 +99,20 @@ TEST_F(HttpApi, CreatesStartsAndExplainsARollout) {
   EXPECT_TRUE(Get("/v1/rollouts/r/events?after=" + std::to_string(last)).at("items").empty());
 }
 
+TEST_F(HttpApi, SendsPeopleToTheEngineThatHasTakenOver) {
+  ASSERT_TRUE(loop_.Run([this](Engine&) {
+    fleet_.TakeOver();
+    return true;
+  }));
+  EXPECT_EQ(Get("/v1/engine").at("leader"), false);
+  const std::string file = TwoStages("detector-v2");
+  for (const char* path : {"/v1/rollouts?id=r", "/v1/rollouts?id=r&dry_run=1"}) {
+    const json refused = Post(path, file, "application/yaml", 503);
+    EXPECT_EQ(refused.at("code"), "E_STALE_ENGINE") << path;
+  }
+  EXPECT_EQ(Operate("r", "start", "operation-1", 503).at("code"), "E_STALE_ENGINE");
+}
+
 TEST_F(HttpApi, DoesAnOperationOnceUnderOneId) {
   Post("/v1/rollouts?id=r", TwoStages("detector-v2"), "application/yaml", 201);
   const json first = Operate("r", "start", "operation-1");

@@ -64,6 +64,15 @@ void Fleet::CrashEngine() {
   store_.Crash();
 }
 
+void Fleet::TakeOver() {
+  const Freshness other{.fleet_id = kFleetId,
+                        .number = {engine_->director().epoch() + 10, 1},
+                        .now_ms = clock_.Wall().ms,
+                        .held = {.root_version = 1}};
+  engine_->HandleMessage({.topic = BuildTopic(AllKind::kFreshness),
+                          .payload = Seal(PayloadType::kFreshness, Encode(other), {&director_})});
+}
+
 void Fleet::Settle() {
   for (int round = 0; round < kSettleRounds; ++round) {
     const std::size_t delivered = broker_.DeliverUntil(clock_.now_ms);

@@ -37,6 +37,8 @@ class Fleet : private TransportEvents {
   Status StartEngine();
   /// kill -9 and power loss: what was not synced is gone.
   void CrashEngine();
+  /// Another engine with the fleet's key and a higher epoch speaks.
+  void TakeOver();
   Engine& engine() { return *engine_; }
   MemoryStore& store() { return store_; }
   const ObjectStore& objects() { return objects_; }

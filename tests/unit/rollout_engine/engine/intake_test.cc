@@ -361,18 +361,32 @@ TEST_F(DeviceWords, SignsTheOrderThatWaitedForItsClock) {
 
 TEST_F(DeviceWords, StopsWhenAnotherEngineHasTakenOver) {
   fleet_.AddDevices(2, v1_);
-  const Freshness other{.fleet_id = "test-fleet",
-                        .number = {fleet_.engine().director().epoch() + 10, 1},
-                        .now_ms = fleet_.clock().Wall().ms,
-                        .held = {.root_version = 1}};
-  const Bytes envelope = Seal(PayloadType::kFreshness, Encode(other), {&fleet_.director_key()});
-  fleet_.engine().HandleMessage({.topic = BuildTopic(AllKind::kFreshness), .payload = envelope});
+  fleet_.TakeOver();
   const std::size_t answers = fleet_.device(0).answers.size();
   fleet_.device(0).SayHello();
   fleet_.Pass(5'000);
   EXPECT_EQ(fleet_.device(0).answers.size(), answers);
   EXPECT_FALSE(fleet_.engine().Facts().leader);
   EXPECT_EQ(fleet_.Create(TwoStages("detector-v2"), "r").code, ErrorCode::kStaleEngine);
+  EXPECT_EQ(fleet_.engine().PlanRollout(TwoStages("detector-v2")).error().code,
+            ErrorCode::kStaleEngine);
+  EXPECT_EQ(fleet_.engine().PublishRelease({}).error().code, ErrorCode::kStaleEngine);
+}
+
+TEST_F(DeviceWords, LetAnEngineSayOnceThatItLeadsNoMore) {
+  const std::string topic = "sluice/v1/engine/engine/state";
+  fleet_.AddDevices(2, v1_);
+  fleet_.Pass(10'000);
+  ASSERT_NE(fleet_.Retained(topic).find("\"leader\":true"), std::string::npos);
+  fleet_.TakeOver();
+  fleet_.Settle();
+  EXPECT_NE(fleet_.Retained(topic).find("\"leader\":false"), std::string::npos);
+
+  fleet_.broker().Restart(false);
+  fleet_.device(0).SayHello();
+  fleet_.Pass(60'000);
+  EXPECT_EQ(fleet_.Retained(topic), "") << "the topic may be the other engine's by now";
+  EXPECT_EQ(fleet_.Retained(BuildTopic(AllKind::kFreshness)), "");
 }
 
 }  // namespace
