@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <ostream>
+#include <set>
 
 #include "tests/sim/operator.h"
 
@@ -125,6 +126,7 @@ class World {
       device_invariants_.AddRelease(kHardware[i], artifact);
       invariants_.AddRelease(name, artifact, Sha256(publication.envelopes[i]));
       artifacts_[{name, kHardware[i]}] = artifact;
+      if (seq == 2) second_release_.insert(artifact);
     }
     return publication;
   }
@@ -150,6 +152,8 @@ class World {
     observer.on_log = [this, id](std::string_view line) { Trace("{} {}", id, line); };
     observer.on_load = [this, id](const Digest& loaded) { device_invariants_.OnLoad(id, loaded); };
     observer.on_serve = [this, id](const Digest& serving, sdk::Purpose purpose) {
+      const bool installs = purpose == sdk::Purpose::kInstall;
+      if (installs && second_release_.contains(serving)) ++second_installs_;
       invariants_.OnServe(id, serving, purpose, clock_.now_ms());
     };
     observer.on_event = [this, id](const device::AgentStatus& status,
@@ -462,6 +466,7 @@ class World {
     outcome.device_crashes = device_crashes_;
     outcome.steps = steps_;
     outcome.virtual_ms = clock_.now_ms();
+    outcome.second_installs = second_installs_;
     outcome.trace_hash = trace_hash_;
     return outcome;
   }
@@ -502,6 +507,8 @@ class World {
   bool broken_ = false;
   std::string story_;
   std::uint64_t events_told_ = 0;
+  std::set<Digest> second_release_;  // its artifacts
+  int second_installs_ = 0;
   int engine_crashes_ = 0, device_crashes_ = 0;
   std::uint64_t steps_ = 0;
   std::uint64_t trace_hash_ = 0xCBF29CE484222325;

@@ -40,6 +40,7 @@ struct SimOutcome {
   RolloutStatus first = RolloutStatus::kScheduled, second = RolloutStatus::kScheduled;
   std::string why;  // of the second rollout's end
   int devices = 0;
+  int second_installs = 0;  // switches to the second release
   int engine_crashes = 0, device_crashes = 0;
   std::uint64_t steps = 0;
   std::int64_t virtual_ms = 0;

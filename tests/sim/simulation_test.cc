@@ -26,6 +26,7 @@ TEST(Simulation, NeverActivatesWhatFailsValidationOrDoesNotLoad) {
     const SimOutcome outcome = RunPerfectWorld(flaw);
     EXPECT_EQ(outcome.violations, std::vector<std::string>{});
     EXPECT_EQ(outcome.second, RolloutStatus::kAborted) << outcome.why;
+    EXPECT_EQ(outcome.second_installs, 0);
   }
 }
 
@@ -34,6 +35,7 @@ TEST(Simulation, RollsBackWhatIsWorseInTheField) {
     const SimOutcome outcome = RunPerfectWorld(flaw);
     EXPECT_EQ(outcome.violations, std::vector<std::string>{});
     EXPECT_EQ(outcome.second, RolloutStatus::kRolledBack) << FlawName(flaw) << ": " << outcome.why;
+    EXPECT_GT(outcome.second_installs, 0) << "what no device ran was not found in the field";
   }
 }
 
