@@ -493,6 +493,7 @@ class World {
   SimPublisher publisher_;
   SimEngine engine_;
   std::map<std::pair<std::string, std::string>, Digest> artifacts_;  // by release and hardware
+  std::set<Digest> second_release_;  // its artifacts
   Operator operator_;
   std::vector<std::unique_ptr<SimDevice>> devices_;
   std::map<std::string, SimDevice*> by_id_;
@@ -507,7 +508,6 @@ class World {
   bool broken_ = false;
   std::string story_;
   std::uint64_t events_told_ = 0;
-  std::set<Digest> second_release_;  // its artifacts
   int second_installs_ = 0;
   int engine_crashes_ = 0, device_crashes_ = 0;
   std::uint64_t steps_ = 0;
