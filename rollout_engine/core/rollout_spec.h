@@ -2,6 +2,7 @@
 // resolved.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -29,7 +30,7 @@ struct SuccessCriteria {
 
   /// What a Directive carries; 0 = the manifest's own limit.
   [[nodiscard]] std::uint32_t LatencyLimitUs() const {
-    return static_cast<std::uint32_t>(latency_p99_max_ms.value_or(0) * 1'000 + 0.5);
+    return static_cast<std::uint32_t>(std::lround(latency_p99_max_ms.value_or(0) * 1'000));
   }
   friend bool operator==(const SuccessCriteria&, const SuccessCriteria&) = default;
 };

@@ -39,7 +39,7 @@ inline constexpr std::int64_t kDirectiveLife = 30LL * 24 * 3'600'000;
 inline constexpr std::size_t kRetainDirectivesBelow = 100'000;  // devices
 
 inline constexpr std::int64_t kPayloadRetry =
-    10 * 60'000;  // ms, after a payload could not be built
+    10LL * 60'000;  // ms, after a payload could not be built
 
 // Messages that wait for the transport
 inline constexpr std::size_t kOutboxMessagesMax = 20'000;

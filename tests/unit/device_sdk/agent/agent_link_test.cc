@@ -26,7 +26,7 @@ class AgentLink : public testing::Test {
 TEST_F(AgentLink, SaysOnlineThenHelloAtEachConnect) {
   EXPECT_THAT(world_.engine.presence, ElementsAre("online"));
   ASSERT_EQ(world_.engine.hellos.size(), 1u);
-  const Hello& hello = world_.engine.hellos[0];
+  const Hello hello = world_.engine.hellos[0];
   EXPECT_EQ(hello.hardware, kHardware);
   EXPECT_EQ(hello.active_slot, 0);
   ASSERT_EQ(hello.slots.size(), 2u);
