@@ -277,12 +277,13 @@ std::string FactsTable(const std::vector<Facts>& all) {
     const double saved = facts.full_bytes == 0 ? 0
                                                : 100 - 100 * static_cast<double>(facts.bytes_sent) /
                                                            static_cast<double>(facts.full_bytes);
-    table += fmt::format(
-        "{:<10}  {:<11}  {:>10.0f}  {:>10.0f}  {:>6}  {:>7}  {:>7}  {:>14}\n",
-        facts.chapter.release, facts.status, static_cast<double>(facts.bytes_sent) / 1000,
-        static_cast<double>(facts.full_bytes) / 1000,
-        saved > 0 ? fmt::format("{:.0f} %", saved) : "-", facts.activations,
-        seconds(facts.detect_ms), facts.revert_ms ? "+" + seconds(facts.revert_ms) : "-");
+    table += fmt::format("{:<10}  {:<11}  {:>10.0f}  {:>10.0f}  {:>6}  {:>7}  {:>7}  {:>14}\n",
+                         facts.chapter.release, facts.status,
+                         static_cast<double>(facts.bytes_sent) / 1000,
+                         static_cast<double>(facts.full_bytes) / 1000,
+                         saved > 0 && facts.activations > 0 ? fmt::format("{:.0f} %", saved) : "-",
+                         facts.activations, seconds(facts.detect_ms),
+                         facts.revert_ms ? "+" + seconds(facts.revert_ms) : "-");
   }
   return table;
 }

@@ -140,7 +140,7 @@ Result<Effects> Machine::On(const TrialOver& event) {
 Result<Effects> Machine::On(const HealthBad& event) { return Revert(event.why, true); }
 
 std::optional<SlotId> Machine::OtherGood(SlotId than) const {
-  for (SlotId i = 0; i < update_.slot_count; ++i) {
+  for (SlotId i = 0; i < static_cast<SlotId>(update_.slot_count); ++i) {
     if (i != than && record_.slots[i].state == SlotState::kGood) return i;
   }
   return std::nullopt;

@@ -166,7 +166,7 @@ int ScrubSlots(const std::string& state_dir) {
   if (!store) return FailWith(store.error());
   const StateRecord& record = (*store)->record();
   bool all_well = true;
-  for (SlotId i = 0; i < (*store)->slot_count(); ++i) {
+  for (SlotId i = 0; i < static_cast<SlotId>((*store)->slot_count()); ++i) {
     const SlotRecord& slot = record.slots[i];
     if (slot.state != SlotState::kReady && slot.state != SlotState::kGood) continue;
     const auto hashed = (*store)->OpenAndHash(i);

@@ -58,7 +58,7 @@ Error OutputError(std::string why) {
   return {ErrorCode::kHookOutput, std::move(why) + "; see docs/device.md for the hooks' answers"};
 }
 
-std::string WithStderr(std::string text, const HookOutcome& outcome) {
+std::string WithStderr(const std::string& text, const HookOutcome& outcome) {
   return outcome.stderr_tail.empty() ? text : text + "; its last words: " + outcome.stderr_tail;
 }
 
