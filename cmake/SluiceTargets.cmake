@@ -6,7 +6,7 @@ function(sluice_options target)
   target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Werror
                                            -ffp-contract=off)
   # g++ 12 sees an empty std::optional as uninitialised once it inlines; the sanitizers find the real ones.
-  target_compile_options(${target} PRIVATE $<$<CONFIG:RelWithDebInfo>:-Wno-maybe-uninitialized>)
+  target_compile_options(${target} PRIVATE $<$<AND:$<CONFIG:RelWithDebInfo>,$<CXX_COMPILER_ID:GNU>>:-Wno-maybe-uninitialized>)
   target_compile_definitions(${target} PRIVATE SLUICE_MUTANT=${SLUICE_MUTANT})
   if(SLUICE_SANITIZE)
     target_compile_options(${target} PRIVATE -fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer
@@ -63,6 +63,7 @@ function(sluice_fuzz_target name source corpus)
   if(SLUICE_FUZZ)
     target_compile_options(${name} PRIVATE -fsanitize=fuzzer,address,undefined)
     target_link_options(${name} PRIVATE -fsanitize=fuzzer,address,undefined)
+    set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
   else()
     target_sources(${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/fuzz/replay_main.cc)
     add_test(NAME ${name}_replay COMMAND ${name} ${corpus})
