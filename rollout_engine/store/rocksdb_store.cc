@@ -22,7 +22,7 @@ constexpr std::size_t kMemtableBytes = std::size_t{8} << 20;
 constexpr std::size_t kBlockCacheBytes = std::size_t{16} << 20;
 constexpr std::uint64_t kLogBytesMax = std::uint64_t{64} << 20;
 constexpr std::size_t kBatchBytesMax = std::size_t{64} << 20;
-constexpr int kReadOnlyAttempts = 3;
+constexpr int kReadOnlyAttempts = 20;  // a busy owner spoils one open in five
 
 rocksdb::Slice ToSlice(std::string_view text) { return {text.data(), text.size()}; }
 rocksdb::Slice ToSlice(ByteView bytes) { return ToSlice(AsText(bytes)); }
