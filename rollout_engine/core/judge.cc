@@ -236,8 +236,7 @@ JudgeOutput Judge(const JudgeInput& input) {
   std::vector<Judged> all;
   for (const Scope& scope : scopes) ScopeJudge(input, scope, output.state).Run(all);
   Decide(input, all, output);
-  for (Judged& judged : all)
-    output.results.emplace_back(std::move(judged.key), std::move(judged.result));
+  for (Judged& judged : all) output.results.emplace_back(std::move(judged.key), judged.result);
   return output;
 }
 

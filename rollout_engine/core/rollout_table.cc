@@ -7,6 +7,7 @@ namespace sluice {
 namespace {
 
 constexpr Legality kNo = Legality::kRefused;
+// A blank in the table. NOLINTNEXTLINE(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp)
 constexpr Legality ___ = Legality::kIgnored;
 constexpr Legality Yes = Legality::kAccepted;
 

@@ -73,7 +73,7 @@ TelemetrySegment* FindOrAdd(DeviceTotals& device, const Telemetry& report) {
   segment.release_id = report.release_id;
   segment.activation = report.activation;
   segment.boot = report.boot;
-  device.segments.push_back(std::move(segment));
+  device.segments.push_back(segment);
   return &device.segments.back();
 }
 
