@@ -493,7 +493,7 @@ class World {
   SimPublisher publisher_;
   SimEngine engine_;
   std::map<std::pair<std::string, std::string>, Digest> artifacts_;  // by release and hardware
-  std::set<Digest> second_release_;  // its artifacts
+  std::set<Digest> second_release_;                                  // its artifacts
   Operator operator_;
   std::vector<std::unique_ptr<SimDevice>> devices_;
   std::map<std::string, SimDevice*> by_id_;
