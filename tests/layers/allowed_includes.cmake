@@ -3,7 +3,8 @@ set(LAYERS
     common/base common/contract common/crypto common/mqtt common/payload
     device_sdk/include device_sdk/core device_sdk/slots device_sdk/agent device_sdk/daemon device_sdk/examples
     rollout_engine/core rollout_engine/config rollout_engine/store rollout_engine/registry rollout_engine/payload
-    rollout_engine/engine rollout_engine/api rollout_engine/daemon rollout_engine/cli demo)
+    rollout_engine/rules rollout_engine/engine rollout_engine/api rollout_engine/daemon rollout_engine/cli
+    broker_plugin demo)
 
 set(common_base "")
 set(common_contract common/base)
@@ -24,11 +25,15 @@ set(rollout_engine_config common/base common/contract rollout_engine/core)
 set(rollout_engine_store common/base common/contract)
 set(rollout_engine_registry common/base common/contract common/crypto rollout_engine/store)
 set(rollout_engine_payload common/base common/contract common/crypto common/payload)
+set(rollout_engine_rules common/base common/contract common/crypto rollout_engine/config)
 set(rollout_engine_engine common/base common/contract common/crypto common/mqtt common/payload rollout_engine/core
-    rollout_engine/config rollout_engine/store rollout_engine/registry rollout_engine/payload)
+    rollout_engine/config rollout_engine/store rollout_engine/registry rollout_engine/payload rollout_engine/rules)
 set(rollout_engine_api ${rollout_engine_engine} rollout_engine/engine)
 set(rollout_engine_daemon ${rollout_engine_api} rollout_engine/api)
 set(rollout_engine_cli ${rollout_engine_api} rollout_engine/api)
+
+# Runs inside the broker: nothing of ours but the contract.
+set(broker_plugin common/base common/contract)
 
 # The demo plays a user: it starts the programs and reads what they print.
 set(demo common/base)
@@ -42,5 +47,7 @@ set(THIRD_PARTY
     "librsync\\.h:common/payload,rollout_engine/payload"
     "zstd\\.h:common/payload,rollout_engine/payload"
     "yaml-cpp/:rollout_engine/config,rollout_engine/registry"
+    "re2/|rapidjson/:rollout_engine/rules"
     "httplib\\.h:rollout_engine/api,rollout_engine/cli,demo"
+    "mosquitto:broker_plugin"
     "CLI/:rollout_engine/cli,rollout_engine/daemon,device_sdk/daemon,device_sdk/examples,demo")
