@@ -1,5 +1,7 @@
 #include "common/mqtt/publish_window.h"
 
+#include <iterator>
+
 #include "common/contract/limits.h"
 #include "common/mqtt/topic_filter.h"
 
@@ -45,12 +47,22 @@ Result<std::uint64_t> PublishWindow::Admit(Qos qos, std::size_t bytes) {
 std::optional<Qos> PublishWindow::Release(std::uint64_t id) {
   const auto found = messages_.find(id);
   if (found == messages_.end()) return std::nullopt;
-  const Message message = found->second;
-  messages_.erase(found);
-  Account& account = AccountOf(message.qos);
+  const Qos qos = found->second.qos;
+  Erase(found);
+  if (qos != Qos::k0) return qos;
+  for (auto earlier = messages_.begin(); earlier != messages_.end() && earlier->first < id;) {
+    const auto next = std::next(earlier);
+    if (earlier->second.qos == Qos::k0) Erase(earlier);
+    earlier = next;
+  }
+  return qos;
+}
+
+void PublishWindow::Erase(std::map<std::uint64_t, Message>::iterator message) {
+  Account& account = AccountOf(message->second.qos);
   --account.messages;
-  account.bytes -= message.bytes;
-  return message.qos;
+  account.bytes -= message->second.bytes;
+  messages_.erase(message);
 }
 
 std::vector<std::uint64_t> PublishWindow::Abandon() {

@@ -72,6 +72,7 @@ Status Fetcher::Poll(BootMs now) {
   if (paused_until_ && now < *paused_until_) return {};
   paused_until_.reset();
   if (const auto deadline = download_->NextDeadline(); deadline && now >= *deadline) {
+    if (self_.log) self_.log("what was asked for did not come; asking again");
     SLUICE_TRY(download_->OnTimeout(now, random_.Unit()));
   }
   return Ask(now);

@@ -48,9 +48,8 @@ std::optional<std::string> FaultOfNumbers(const ReleaseManifest& manifest,
   if (has_base && drop_max != 0 && !(drop <= drop_max)) {
     return "accuracy drops by " + Number(drop) + ", allowed " + Number(drop_max);
   }
-  const double slow_share = slow / n;
-  if (manifest.limits.latency_p99_max_ms != 0 && !(slow_share <= kSlowShareMax)) {
-    return Number(100 * slow_share) + " % of the set is slower than " +
+  if (manifest.limits.latency_p99_max_ms != 0 && IsShownOver(slow, numbers.n, kSlowShareMax)) {
+    return Number(100 * slow / n) + " % of the set is slower than " +
            Number(manifest.limits.latency_p99_max_ms) + " ms";
   }
   return std::nullopt;

@@ -209,8 +209,10 @@ class KillTest : public ::testing::Test {
       }
       std::this_thread::sleep_for(kPollEvery);
     }
-    FAIL() << "not " << status << " with " << kDevices << " " << count << " and " << victims.size()
-           << " kills, but after " << killed << " kills " << seen.dump();
+    // Thrown, so that the test ends here and shows the logs of this moment.
+    throw std::runtime_error("not " + status + " with " + std::to_string(kDevices) + " " + count +
+                             " and " + std::to_string(victims.size()) + " kills, but after " +
+                             std::to_string(killed) + " kills " + seen.dump());
   }
 
   // ---- deaths ----

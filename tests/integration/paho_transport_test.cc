@@ -358,6 +358,10 @@ class SilentListener {
   std::string Url() const { return "tcp://127.0.0.1:" + std::to_string(port_); }
   /// Returns once a client has connected; the descriptor is the caller's.
   int Accept() const { return accept(fd_, nullptr, nullptr); }
+  /// Bytes that wait in a connection accepted from now on, before its sender has to wait.
+  void SetReceiveBuffer(int bytes) const {
+    EXPECT_EQ(setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes), 0);
+  }
 
  private:
   int fd_;
@@ -375,6 +379,26 @@ TEST(PahoTransportNoBroker, StopsInTheMiddleOfAConnect) {
     EXPECT_TRUE(client.events.Snapshot().order.empty());
     close(accepted);
   }
+}
+
+TEST(PahoTransportNoBroker, KeepsSendingToABrokerThatReadsSlowly) {
+  const SilentListener listener;
+  listener.SetReceiveBuffer(4'096);
+  Client client(Options(listener.Url(), "client"));
+  const int accepted = listener.Accept();
+  constexpr std::array<std::uint8_t, 4> kConnack = {0x20, 2, 0, 0};
+  ASSERT_EQ(write(accepted, kConnack.data(), kConnack.size()), 4);
+  std::jthread reader([accepted](const std::stop_token& stop) {
+    Bytes bytes(20'000);
+    while (!stop.stop_requested() && read(accepted, bytes.data(), bytes.size()) > 0) {
+    }
+  });
+  ASSERT_TRUE(client.Connected());
+  const Bytes chunk(16'320);
+  for (int i = 0; i < 1'000; ++i) ASSERT_TRUE(client.PublishPaced("a", chunk, Qos::k0)) << i;
+  reader.request_stop();
+  client.transport.Stop();
+  close(accepted);
 }
 
 TEST(PahoTransportNoBroker, GivesUpOnABrokerThatNeverAnswers) {

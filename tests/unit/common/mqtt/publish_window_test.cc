@@ -44,6 +44,16 @@ TEST(PublishWindow, KnowsAMessageOnlyOnce) {
   EXPECT_EQ(window.Release(*id), std::nullopt);
 }
 
+TEST(PublishWindow, LetsEarlierQos0MessagesGoWhoseEndWasNeverTold) {
+  PublishWindow window;
+  ASSERT_TRUE(window.Admit(Qos::k0, kOutstandingBytesMax - 10).has_value());  // never told of
+  ASSERT_TRUE(window.Admit(Qos::k1, kOutstandingBytesMax).has_value());
+  const auto told = window.Admit(Qos::k0, 10);
+  EXPECT_EQ(window.Release(*told), Qos::k0);
+  EXPECT_TRUE(window.Admit(Qos::k0, kOutstandingBytesMax).has_value());
+  EXPECT_FALSE(window.Admit(Qos::k1, 1).has_value()) << "a PUBACK speaks for its message alone";
+}
+
 TEST(PublishWindow, NamesTheQos1MessagesThatALostConnectionTookAlong) {
   PublishWindow window;
   const auto first = window.Admit(Qos::k1, 1);
