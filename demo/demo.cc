@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <fstream>
 
@@ -18,6 +19,11 @@ using Seconds = std::chrono::duration<double>;
 constexpr int kFleetDevices = 80;
 constexpr int kAgentDevices = 8;
 constexpr int kDevices = kFleetDevices + kAgentDevices;
+
+constexpr int kInterruptedExit = 130;  // what a shell says of a program that Ctrl-C ended
+
+volatile std::sig_atomic_t interrupted = 0;
+void Interrupt(int) { interrupted = 1; }
 
 struct Options {
   fs::path bin, rollouts, data, keep, json_file;
@@ -57,6 +63,7 @@ Status StartAll(World& world, Screen& screen) {
   SLUICE_TRY(world.StartBroker());
   screen.Say("Four releases of a digit classifier, trained now on real images");
   SLUICE_TRY(world.TrainModels());
+  SLUICE_TRY(world.CheckAlive());
   screen.Say(fmt::format(
       "sluiced, {} devices in one process, {} sluice-agent processes beside applications",
       kFleetDevices, kAgentDevices));
@@ -138,14 +145,20 @@ int Run(const Options& options) {
                  .data = options.data,
                  .dir = dir,
                  .fleet_devices = kFleetDevices,
-                 .agent_devices = kAgentDevices});
-    const Result<std::vector<Facts>> told = TellAll(world, options, screen);
+                 .agent_devices = kAgentDevices,
+                 .interrupted = [] { return interrupted != 0; }});
+    Result<std::vector<Facts>> told = TellAll(world, options, screen);
+    // Whatever failed was the signal's doing: it also ends what the demo was waiting for.
+    if (interrupted != 0)
+      told = Fail(ErrorCode::kState, "interrupted; what was started is stopped");
     std::vector<std::string> off;
     if (told) off = DevicesOffTheLastGoodRelease(world);
     exit_code = Report(options, told, off, screen.Elapsed());
   }
-  if (exit_code != 0) std::printf("logs: %s\n", (dir / "log").c_str());
-  if (exit_code == 0 && options.keep.empty()) fs::remove_all(dir, error);
+  if (interrupted != 0) exit_code = kInterruptedExit;
+  const bool keep_logs = exit_code != 0 && exit_code != kInterruptedExit;
+  if (keep_logs) std::printf("logs: %s\n", (dir / "log").c_str());
+  if (!keep_logs && options.keep.empty()) fs::remove_all(dir, error);
   return exit_code;
 }
 
@@ -163,5 +176,7 @@ int main(int argc, char** argv) {
   app.add_option("--json", options.json_file, "also write the facts to this file");
   app.add_option("--keep", options.keep, "work in this new folder and leave it");
   CLI11_PARSE(app, argc, argv);
+  std::signal(SIGINT, sluice::demo::Interrupt);
+  std::signal(SIGTERM, sluice::demo::Interrupt);
   return sluice::demo::Run(options);
 }

@@ -187,6 +187,8 @@ Status World::StartAgent(int index) {
 }
 
 Status World::CheckAlive() {
+  if (options_.interrupted && options_.interrupted())
+    return Fail(ErrorCode::kState, "interrupted; what was started is stopped");
   for (Child& child : children_) {
     if (const std::optional<int> code = child.process.Poll()) {
       return Fail(ErrorCode::kInternal, child.name + " ended with " + std::to_string(*code) +

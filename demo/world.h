@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -14,11 +15,12 @@
 namespace sluice::demo {
 
 struct WorldOptions {
-  std::filesystem::path bin;   // where the built programs are
-  std::filesystem::path data;  // the digit images
-  std::filesystem::path dir;   // an empty folder for all that the demo writes
-  int fleet_devices = 80;      // in one process, each with its own session and slots
-  int agent_devices = 8;       // sluice-agent processes, each beside an application process
+  std::filesystem::path bin;          // where the built programs are
+  std::filesystem::path data;         // the digit images
+  std::filesystem::path dir;          // an empty folder for all that the demo writes
+  int fleet_devices = 80;             // in one process, each with its own session and slots
+  int agent_devices = 8;              // sluice-agent processes, each beside an application process
+  std::function<bool()> interrupted;  // asked where the demo waits; may be empty
 };
 
 class World {
@@ -31,7 +33,8 @@ class World {
   Status StartBroker();
   Status StartEngine();
   Status StartDevices();
-  /// E_INTERNAL with the name of a program that has ended although it should run.
+  /// E_INTERNAL with the name of a program that has ended although it should run; E_STATE when
+  /// somebody interrupted the demo.
   Status CheckAlive();
   /// kill -9 of one program: "sluiced", "digits-fleet", "agent-1".
   Status Kill(const std::string& name);
