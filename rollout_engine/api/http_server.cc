@@ -75,7 +75,7 @@ HttpServer::HttpServer(EngineLoop& loop, const ObjectStore& objects)
     http::SendError(response, {code, "no answer to " + request.method + " " + request.path});
   });
   server.set_exception_handler(
-      [](const httplib::Request&, httplib::Response& response, std::exception_ptr) {
+      [](const httplib::Request&, httplib::Response& response, const std::exception_ptr&) {
         http::SendError(response, {ErrorCode::kInternal,
                                    "the request could not be answered; see the engine's log"});
       });

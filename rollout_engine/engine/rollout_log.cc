@@ -133,7 +133,7 @@ RolloutEntry* RolloutLog::FindMutable(const std::string& id) {
 std::string RolloutLog::NextId() const {
   for (std::size_t number = entries_.size() + 1;; ++number) {
     const std::string digits = std::to_string(number);
-    const std::string id =
+    std::string id =
         "r-" + std::string(digits.size() < kIdDigits ? kIdDigits - digits.size() : 0, '0') + digits;
     if (!entries_.contains(id)) return id;
   }
