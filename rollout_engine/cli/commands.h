@@ -13,5 +13,6 @@ void AddDeviceCommands(CLI::App& app, Session& session);
 void AddDeltaCommands(CLI::App& app, Session& session);
 void AddEngineCommands(CLI::App& app, Session& session);
 void AddStoreCommands(CLI::App& app, Session& session);
+void AddBrokerCommands(CLI::App& app, Session& session);
 
 }  // namespace sluice

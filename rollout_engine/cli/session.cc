@@ -127,6 +127,7 @@ int RunSluice(int argc, const char* const* argv, Session& session) {
   AddDeltaCommands(app, session);
   AddEngineCommands(app, session);
   AddStoreCommands(app, session);
+  AddBrokerCommands(app, session);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

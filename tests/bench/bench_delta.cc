@@ -11,16 +11,18 @@
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
-#include <thread>
 
 #include "common/base/check.h"
 #include "rollout_engine/payload/apply.h"
 #include "rollout_engine/payload/encoder.h"
 #include "rollout_engine/payload/rsync_delta.h"
+#include "tests/bench/report.h"
 #include "tests/support/sample_models.h"
 
 namespace sluice {
 namespace {
+
+using bench::Goal;
 
 constexpr std::size_t kWeights = 1 << 20;
 constexpr std::size_t kHeadBytes = kWeights * 4 / 50;
@@ -45,13 +47,6 @@ struct Row {
   [[nodiscard]] double PercentOfFull(std::uint64_t bytes) const {
     return 100.0 * static_cast<double>(bytes) / static_cast<double>(artifact);
   }
-};
-
-struct Goal {
-  std::string name;
-  double value = 0;
-  double goal = 0;  // value is to be at most this
-  [[nodiscard]] bool IsReached() const { return value <= goal; }
 };
 
 class Stopwatch {
@@ -138,7 +133,7 @@ std::vector<Goal> GoalsOf(const std::vector<Row>& rows) {
   return goals;
 }
 
-void Print(const std::vector<Row>& rows, const std::vector<Goal>& goals) {
+void Print(const std::vector<Row>& rows) {
   std::printf("%-18s %10s | %8s %8s | %8s %8s %8s %8s %8s | %9s %9s\n", "pair", "bytes", "zstd19",
               "rdiff+z", "full L", "delta S", "delta M", "delta L", "librsync", "encode ms",
               "decode ms");
@@ -152,55 +147,24 @@ void Print(const std::vector<Row>& rows, const std::vector<Goal>& goals) {
     }
     std::printf(" | %9.0f %9.0f\n", row.encode_ms, row.decode_ms);
   }
-  for (const Goal& goal : goals) {
-    std::printf("%s %s: %.2f (goal: at most %.2f)\n", goal.IsReached() ? "reached" : "MISSED ",
-                goal.name.c_str(), goal.value, goal.goal);
-  }
 }
 
-nlohmann::json Machine() {
-  std::string cpu = "unknown";
-  std::ifstream info("/proc/cpuinfo");
-  for (std::string line; std::getline(info, line);) {
-    if (line.starts_with("model name")) {
-      cpu = line.substr(line.find(':') + 2);
-      break;
-    }
-  }
-  return {{"cpu", cpu},
-          {"threads", std::thread::hardware_concurrency()},
-          {"compiler", __VERSION__},
-          {"zstd", ZSTD_versionString()}};
-}
-
-Status WriteJson(const std::string& path, const std::vector<Row>& rows,
-                 const std::vector<Goal>& goals) {
-  nlohmann::json report = {{"goals", nlohmann::json::array()},
-                           {"rows", nlohmann::json::array()},
-                           {"machine", Machine()}};
-  for (const Goal& goal : goals) {
-    report["goals"].push_back({{"name", goal.name},
-                               {"value", goal.value},
-                               {"goal", goal.goal},
-                               {"reached", goal.IsReached()}});
-  }
+nlohmann::json ToJson(const std::vector<Row>& rows) {
+  nlohmann::json list = nlohmann::json::array();
   for (const Row& row : rows) {
-    report["rows"].push_back({{"pair", row.pair},
-                              {"artifact_bytes", row.artifact},
-                              {"zstd19_bytes", row.zstd19},
-                              {"rdiff_zstd19_bytes", row.rdiff_zstd19},
-                              {"full_l_bytes", row.full_l},
-                              {"delta_s_bytes", row.delta_s},
-                              {"delta_m_bytes", row.delta_m},
-                              {"delta_l_bytes", row.delta_l},
-                              {"delta_librsync_bytes", row.delta_librsync},
-                              {"encode_ms", row.encode_ms},
-                              {"decode_ms", row.decode_ms}});
+    list.push_back({{"pair", row.pair},
+                    {"artifact_bytes", row.artifact},
+                    {"zstd19_bytes", row.zstd19},
+                    {"rdiff_zstd19_bytes", row.rdiff_zstd19},
+                    {"full_l_bytes", row.full_l},
+                    {"delta_s_bytes", row.delta_s},
+                    {"delta_m_bytes", row.delta_m},
+                    {"delta_l_bytes", row.delta_l},
+                    {"delta_librsync_bytes", row.delta_librsync},
+                    {"encode_ms", row.encode_ms},
+                    {"decode_ms", row.decode_ms}});
   }
-  std::ofstream file(path);
-  file << report.dump(2) << '\n';
-  if (!file.flush()) return Fail(ErrorCode::kIo, "cannot write " + path);
-  return {};
+  return list;
 }
 
 struct Arguments {
@@ -243,9 +207,13 @@ Result<bool> Run(const std::vector<std::string>& words) {
     rows.push_back(std::move(row));
   }
   const std::vector<Goal> goals = GoalsOf(rows);
-  Print(rows, goals);
-  if (!arguments.json.empty()) SLUICE_TRY(WriteJson(arguments.json, rows, goals));
-  return std::all_of(goals.begin(), goals.end(), [](const Goal& goal) { return goal.IsReached(); });
+  Print(rows);
+  const bool reached = bench::PrintGoals(goals);
+  if (!arguments.json.empty()) {
+    SLUICE_TRY(
+        bench::WriteJson(arguments.json, goals, ToJson(rows), {{"zstd", ZSTD_versionString()}}));
+  }
+  return reached;
 }
 
 }  // namespace
