@@ -134,8 +134,21 @@ Status MosquittoBroker::AwaitAccept() {
 void MosquittoBroker::Stop() {
   if (pid_ < 0) return;
   kill(pid_, SIGTERM);
-  SLUICE_CHECK(waitpid(pid_, nullptr, 0) == pid_);
+  int status = 0;
+  SLUICE_CHECK(waitpid(pid_, &status, 0) == pid_);
+  ended_well_ = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   pid_ = -1;
+}
+
+void MosquittoBroker::Reload() const { kill(pid_, SIGHUP); }
+
+bool MosquittoBroker::AwaitLog(const std::string& text) const {
+  const auto deadline = std::chrono::steady_clock::now() + kStartPatience;
+  while (Log().find(text) == std::string::npos) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(kAcceptInterval);  // a file says nothing when it grows
+  }
+  return true;
 }
 
 std::string MosquittoBroker::Log() const {

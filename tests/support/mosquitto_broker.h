@@ -29,8 +29,15 @@ class MosquittoBroker {
   [[nodiscard]] std::string Url() const { return "tcp://127.0.0.1:" + std::to_string(port_); }
   [[nodiscard]] std::string Log() const;
 
+  /// Waits until its log holds `text`; false when patience ran out.
+  [[nodiscard]] bool AwaitLog(const std::string& text) const;
+  /// SIGHUP: it reads its configuration again, and so do its plugins.
+  void Reload() const;
+
   /// SIGTERM and a wait for its end. Nothing is kept: it runs without persistence.
   void Stop();
+  /// It ended by itself with status 0 when it was stopped last.
+  [[nodiscard]] bool ended_well() const { return ended_well_; }
   /// Stops it if need be and starts it on the same port.
   Status Restart();
 
@@ -43,6 +50,7 @@ class MosquittoBroker {
   std::string more_config_;
   std::uint16_t port_ = 0;
   pid_t pid_ = -1;
+  bool ended_well_ = false;
 };
 
 /// A loopback port that nobody listened on a moment ago.
