@@ -1,0 +1,16 @@
+# cmake -D NM=nm -D PLUGIN=x.so -P check_exports.cmake: the broker loads plugins RTLD_GLOBAL, so the plugin shows it the
+# three functions that it looks for and nothing else, and needs no library that would come beside the broker's own.
+cmake_minimum_required(VERSION 3.25)
+execute_process(COMMAND ${NM} --dynamic --defined-only --format=posix ${PLUGIN} OUTPUT_VARIABLE symbols RESULT_VARIABLE result)
+execute_process(COMMAND ${NM} --dynamic --undefined-only --format=posix ${PLUGIN} OUTPUT_VARIABLE undefined)
+string(REGEX MATCHALL "[^\n]+" lines "${symbols}")
+list(TRANSFORM lines REPLACE " .*" "")
+list(SORT lines)
+set(expected mosquitto_plugin_cleanup mosquitto_plugin_init mosquitto_plugin_version)
+if(NOT result EQUAL 0 OR NOT lines STREQUAL expected)
+  message(FATAL_ERROR "${PLUGIN} exports: ${lines}")
+endif()
+if(undefined MATCHES "(wc_[A-Za-z0-9_]+|SSL_[A-Za-z0-9_]+|mosquitto_broker_publish_copy)")
+  message(FATAL_ERROR "${PLUGIN} needs ${CMAKE_MATCH_1}")
+endif()
+message("${PLUGIN} exports three functions")
