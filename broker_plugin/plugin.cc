@@ -70,8 +70,8 @@ int AclCode(Verdict verdict) {
 
 int MessageCode(Verdict verdict) {
   if (verdict == Verdict::kRoute) return MOSQ_ERR_SUCCESS;
-  // Any error but ACL_DENIED ends the connection before a PUBACK.
-  return verdict == Verdict::kRefuse ? MOSQ_ERR_OVERSIZE_PACKET : MOSQ_ERR_ACL_DENIED;
+  // Any error but ACL_DENIED ends the connection before a PUBACK; this one reads right in the log.
+  return verdict == Verdict::kRefuse ? MOSQ_ERR_ADMINISTRATIVE_ACTION : MOSQ_ERR_ACL_DENIED;
 }
 
 /// `call(instance)`; after anything thrown out of it, which Contain has not caught, `otherwise`.

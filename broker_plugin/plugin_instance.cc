@@ -109,11 +109,20 @@ Verdict PluginInstance::OnMessage(const Client& client, const InboundMessage& me
   if (mode_ != Mode::kOpen) return Verdict::kDrop;
   return Contain(Verdict::kDrop, [&] {
     const BootMs now = clock_.Boot();
+    NoteTickSilence();
     const MessageDecision decision = guard_.OnMessage(client, message, now);
     if (!decision.fetch || chunks_ == nullptr || !TicksCome()) return decision.verdict;
     const bool taken = chunks_->OnFetch(decision.device, *decision.fetch, now);
     return taken ? Verdict::kDrop : decision.verdict;
   });
+}
+
+void PluginInstance::NoteTickSilence() {
+  if (tick_silence_logged_ || TicksCome()) return;
+  tick_silence_logged_ = true;
+  broker_.Log(LogLevel::kWarning,
+              "the broker gives no turns: nothing is served from here, the engine does it, and "
+              "nobody is kicked; per_listener_settings must be false");
 }
 
 bool PluginInstance::TicksCome() const {
@@ -161,12 +170,7 @@ void PluginInstance::OnTick() noexcept {
 
 void PluginInstance::Tick() {
   const BootMs now = clock_.Boot();
-  if (!TicksCome() && !tick_silence_logged_) {
-    tick_silence_logged_ = true;
-    broker_.Log(LogLevel::kWarning, "the broker's loop stood still for " +
-                                        std::to_string(now - last_tick_) +
-                                        " ms; fetches went to the engine meanwhile");
-  }
+  tick_silence_logged_ = false;
   last_tick_ = now;
   // A kick calls OnDisconnect and may ask for another kick: they are taken out first.
   for (const std::string& username : guard_.TakeKicks()) {

@@ -83,6 +83,7 @@ class PluginInstance final : private ControlActions {
   void TakeConfig(PluginConfig config);
   void MakeChunks();
   [[nodiscard]] bool TicksCome() const;
+  void NoteTickSilence();
   void Tick();
 
   Broker& broker_;
