@@ -19,11 +19,23 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kCopyBytes = std::size_t{256} * 1024;
 constexpr mode_t kObjectMode = 0644;
+constexpr mode_t kFolderMode = 0755;
 
 Status MakeFolder(const std::string& path) {
   std::error_code error;
   if (fs::create_directories(path, error)) return SyncFolder(fs::path(path).parent_path().string());
   if (error) return Fail(FileError(path, error.value()));
+  return {};
+}
+
+/// Whatever the umask: the broker's user passes through it to the objects, and an older folder is
+/// mended.
+Status MakeReadableFolder(const std::string& path) {
+  SLUICE_TRY(MakeFolder(path));
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return Fail(FileError(path, errno));
+  if ((status.st_mode & kFolderMode) == kFolderMode) return {};
+  if (::chmod(path.c_str(), kFolderMode) != 0) return Fail(FileError(path, errno));
   return {};
 }
 
@@ -119,7 +131,7 @@ Result<ObjectInfo> ObjectStore::Writer::Commit(const Digest& expected) {
 Result<ObjectStore> ObjectStore::Open(const std::string& folder) {
   ObjectStore store(folder + "/objects");
   const std::string temporaries = store.objects_ + "/tmp";
-  SLUICE_TRY(MakeFolder(store.objects_));
+  SLUICE_TRY(MakeReadableFolder(store.objects_));
   SLUICE_TRY(MakeFolder(temporaries));
   std::error_code error;
   for (const auto& left_over : fs::directory_iterator(temporaries, error)) {
@@ -175,7 +187,7 @@ Result<bool> ObjectStore::Install(const std::string& temporary, const Digest& ob
   if (Has(object) && Verify(object)) return true;
   const std::string path = PathOf(object);
   const std::string folder = fs::path(path).parent_path().string();
-  SLUICE_TRY(MakeFolder(folder));
+  SLUICE_TRY(MakeReadableFolder(folder));
   // rename, not link: a damaged object of that name is replaced in the same step
   if (::rename(temporary.c_str(), path.c_str()) != 0) return Fail(FileError(path, errno));
   SLUICE_TRY(SyncFolder(folder));

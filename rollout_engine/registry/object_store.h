@@ -1,9 +1,9 @@
 // Objects as files named by their SHA-256: artifacts, manifests, hash lists, payloads, validation
 // sets.
 //
-// Layout: FOLDER/objects/ab/<sha256>, mode 0644 so that the broker may read them, and
-// FOLDER/objects/tmp for what is being written. An object is whole or absent: written to tmp,
-// synced, renamed, its folder synced; never changed afterwards. Thread-safe.
+// Layout: FOLDER/objects/ab/<sha256>, mode 0644 in folders of 0755 so that the broker may read
+// them, and FOLDER/objects/tmp for what is being written. An object is whole or absent: written to
+// tmp, synced, renamed, its folder synced; never changed afterwards. Thread-safe.
 #pragma once
 
 #include <functional>

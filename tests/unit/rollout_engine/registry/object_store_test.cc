@@ -51,6 +51,24 @@ TEST_F(ObjectStoreTest, KeepsBytesUnderTheirDigestWhereTheBrokerCanReadThem) {
   EXPECT_EQ(FilesInTmp(), 0u);
 }
 
+TEST_F(ObjectStoreTest, LetsTheBrokerPassThroughItsFoldersWhateverTheUmask) {
+  const TemporaryDirectory directory;
+  const std::string objects = directory.File("objects");
+  fs::create_directory(objects);
+  fs::permissions(objects, fs::perms::owner_all);  // as an earlier version left it
+  const ::mode_t before = ::umask(0077);
+  const auto store = ObjectStore::Open(directory.path().string());
+  const auto put = store->PutBytes(AsBytes("model"));
+  ::umask(before);
+  ASSERT_TRUE(put) << put.error().Line();
+  for (const std::string& folder :
+       {objects, fs::path(store->PathOf(put->sha256)).parent_path().string()}) {
+    struct stat status {};
+    ASSERT_EQ(::stat(folder.c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0755u) << folder;
+  }
+}
+
 TEST_F(ObjectStoreTest, SaysWhenTheSameBytesWereThereBefore) {
   EXPECT_FALSE(objects_.PutBytes(AsBytes("model"))->was_there);
   EXPECT_TRUE(objects_.PutBytes(AsBytes("model"))->was_there);
