@@ -14,6 +14,15 @@ std::string YesNo(const Json& json, const char* key) {
   return found != json.end() && found->is_boolean() && found->get<bool>() ? "yes" : "no";
 }
 
+/// Who answers the fetches of devices.
+std::string ChunkServerName(const Json& engine) {
+  const std::string server = Printable(TextAt(engine, "server"));
+  if (YesNo(engine, "server_serving") == "yes") return server;
+  const std::string lease = TextAt(engine, "server_lease");
+  if (lease == "lapsed") return "engine (" + server + " is silent)";
+  return lease == "live" ? "engine (" + server + " is paused)" : "engine";
+}
+
 Status ShowStatus(Session& session) {
   SLUICE_ASSIGN(const std::string engine, EngineClient(session.socket_path).Get("/v1/engine"));
   if (session.WantsDocument()) {
@@ -24,10 +33,12 @@ Status ShowStatus(Session& session) {
     session.out << Printable(TextAt(json, "id")) << "\n";
     return {};
   }
-  Table table({"ID", "FLEET", "VERSION", "EPOCH", "BROKER", "STORE", "DEVICES", "ONLINE"});
+  Table table(
+      {"ID", "FLEET", "VERSION", "EPOCH", "BROKER", "STORE", "CHUNKS", "DEVICES", "ONLINE"});
   table.Add({TextAt(json, "id"), TextAt(json, "fleet"), TextAt(json, "version"),
              std::to_string(IntegerAt(json, "epoch")), YesNo(json, "broker_connected"),
-             TextAt(json, "store"), std::to_string(IntegerAt(json, "devices")),
+             TextAt(json, "store"), ChunkServerName(json),
+             std::to_string(IntegerAt(json, "devices")),
              std::to_string(IntegerAt(json, "online"))});
   session.out << table.Render();
   return {};

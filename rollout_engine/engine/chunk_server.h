@@ -43,6 +43,7 @@ class ChunkServer {
 
   /// Objects that nobody may fetch any more: jobs for them end with `denied`.
   void Block(std::set<Digest> objects);
+  [[nodiscard]] const std::set<Digest>& blocked() const { return blocked_; }
   void Forget(const std::string& device) { jobs_.erase(device); }
 
   [[nodiscard]] const Counters& counters() const { return counters_; }

@@ -69,6 +69,7 @@ Status Engine::Load() {
   Turn& turn = CurrentTurn();
   turn.must_sync = true;
   SLUICE_TRY(director_.Load(store, turn.wall, turn.batch));
+  block_policy_.Begin(director_.epoch());
   SLUICE_TRY(runner_.Resume(store, turn));
   for (const auto& [id, device] : devices_.all()) telemetry_.Know(id, turn.now);
   telemetry_saved_ = turn.now;
@@ -95,6 +96,7 @@ EngineFacts Engine::Facts() const {
           .epoch = director_.epoch(),
           .leader = !superseded_,
           .broker_connected = connected_,
+          .servers = servers_.Summary(),
           .store_ok = failure_.has_value()};
 }
 
@@ -112,6 +114,7 @@ void Engine::HandleConnected() {
   }
   // Sent while there was no connection, or to a broker that did not get it any more.
   dispatch_.ResumeSending(turn.now);
+  servers_.ForgetSent();
   views_.PublishAllAgain();
 }
 
@@ -139,6 +142,7 @@ Status Engine::Tick() {
       WorkOnDirectives(turn);
     }
     AnswerDue(turn);
+    InformServers(turn);
     if (connected_ && turn.now >= freshness_due_) PublishFreshness(turn);
     UpdateViews(turn);
   }
@@ -222,6 +226,23 @@ void Engine::AnswerDue(Turn& turn) {
   }
 }
 
+void Engine::InformServers(Turn& turn) {
+  servers_.Lapse(turn.now);
+  const bool changed = block_policy_.Update(chunks_.blocked());
+  // A broker without the plugin need not know the topic, and one that comes later asks by its
+  // lease.
+  if (connected_ && servers_.AnyLive() &&
+      (changed || servers_.PolicyDue(block_policy_.seq(), turn.now))) {
+    for (const std::string& command : block_policy_.Commands())
+      turn.PublishText(std::string(kServerControlTopic), command, false);
+    servers_.NotePolicySent(turn.now);
+  }
+  ServerLeases::Shown now_so = servers_.Summary();
+  if (now_so == servers_shown_) return;
+  servers_shown_ = std::move(now_so);
+  views_.NoteOwnChange();
+}
+
 void Engine::UpdateViews(Turn& turn) {
   views_.NoteChanges(devices_.TakeChanged(), runner_.TakeChanged());
   const ViewSources sources{log_, devices_, telemetry_, runner_, offers_, turn.now, turn.wall};
@@ -241,6 +262,8 @@ std::optional<BootMs> Engine::NextDeadline() const {
   consider(dispatch_.NextDeadline());
   if (const auto answer = conversation_.NextDeadline()) consider(std::max(*answer, silent_until_));
   consider(views_.NextDeadline());
+  // Without a connection nobody can be told anything.
+  consider(servers_.NextDeadline(connected_ ? block_policy_.seq() : 0));
   if (connected_) consider(freshness_due_);
   return next;
 }

@@ -15,10 +15,12 @@
 #include <string>
 #include <vector>
 
+#include "rollout_engine/engine/block_policy.h"
 #include "rollout_engine/engine/operations.h"
 #include "rollout_engine/engine/outbox.h"
 #include "rollout_engine/engine/rollout_plan.h"
 #include "rollout_engine/engine/rollout_runner.h"
+#include "rollout_engine/engine/server_leases.h"
 #include "rollout_engine/engine/views.h"
 
 namespace sluice {
@@ -112,8 +114,12 @@ class Engine {
   [[nodiscard]] Status CheckInCharge() const;
   void WorkOnDirectives(Turn& turn);
   void UpdateViews(Turn& turn);
+  /// Tells the servers inside brokers what nobody may fetch: when that changed, and those who have
+  /// not taken it.
+  void InformServers(Turn& turn);
 
   void TakeFreshness(const MqttMessage& message);
+  void TakeServerLease(const MqttMessage& message);
   void Refuse(const Refusal& refusal);
   void Take(Device& device, Hello hello, const Bytes& bytes);
   void Take(Device& device, Report report, const Bytes& bytes);
@@ -142,6 +148,9 @@ class Engine {
   Dispatch dispatch_;
   Conversation conversation_;
   ChunkServer chunks_;
+  ServerLeases servers_;
+  ServerLeases::Shown servers_shown_;
+  BlockPolicy block_policy_;
   RolloutRunner runner_;
   OperationBook operations_;
   Views views_;

@@ -25,6 +25,7 @@ std::string StageName(const RolloutLog& log, const Report& report) {
 void Engine::HandleMessage(const MqttMessage& message) {
   if (!failure_ || superseded_) return;
   if (message.topic == BuildTopic(AllKind::kFreshness)) return TakeFreshness(message);
+  if (IsServerLeaseTopic(message.topic)) return TakeServerLease(message);
   auto parsed = ParseDeviceMessage(message);
   if (!parsed) return Refuse(parsed.error());
   // Only a hello makes a device known: whoever has not said one is asked for nothing and told
@@ -112,6 +113,15 @@ void Engine::TakeFreshness(const MqttMessage& message) {
   // An engine that took the fleet over speaks with a higher epoch, and only a director key makes
   // this one believe it.
   if (freshness && freshness->number.epoch > director_.epoch()) StepDown();
+}
+
+void Engine::TakeServerLease(const MqttMessage& message) {
+  const auto lease = ParseServerLease(message.topic, message.payload);
+  if (!lease) {
+    ++counters_.refused_messages;
+    return;
+  }
+  servers_.Take(*lease, message.retained, CurrentTurn().now);
 }
 
 void Engine::Take(Device& device, Hello hello, const Bytes& bytes) {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/crypto/digest.h"
+#include "rollout_engine/engine/server_leases.h"
 
 namespace sluice {
 namespace {
@@ -48,9 +49,10 @@ tl::expected<DeviceMessage, Refusal> ParseDeviceMessage(const MqttMessage& messa
 }
 
 std::vector<Subscription> EngineSubscriptions() {
-  return {{UpFilter(UpKind::kHello), Qos::k1},     {UpFilter(UpKind::kReport), Qos::k1},
-          {UpFilter(UpKind::kTelemetry), Qos::k0}, {UpFilter(UpKind::kPresence), Qos::k1},
-          {UpFilter(UpKind::kFetch), Qos::k0},     {BuildTopic(AllKind::kFreshness), Qos::k1}};
+  return {{UpFilter(UpKind::kHello), Qos::k1},       {UpFilter(UpKind::kReport), Qos::k1},
+          {UpFilter(UpKind::kTelemetry), Qos::k0},   {UpFilter(UpKind::kPresence), Qos::k1},
+          {UpFilter(UpKind::kFetch), Qos::k0},       {BuildTopic(AllKind::kFreshness), Qos::k1},
+          {std::string(kServerLeaseFilter), Qos::k1}};
 }
 
 }  // namespace sluice

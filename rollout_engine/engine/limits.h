@@ -53,6 +53,14 @@ inline constexpr std::size_t kChunkBytesPerTurn = 256u << 10;
 inline constexpr std::int64_t kChunkJobIdle = 30'000;
 inline constexpr std::int64_t kChunkRetry = 1;  // ms, after back-pressure
 
+// Servers inside brokers
+inline constexpr std::size_t kServersMax = 64;
+inline constexpr std::size_t kServerLeaseBytesMax = 2'048;
+inline constexpr std::int64_t kServerLeaseLife = 15'000;    // ms after its last live renewal
+inline constexpr std::int64_t kServerPolicyResend = 5'000;  // ms, to one that has not taken it
+inline constexpr std::int64_t kServerPolicyGap = 1'000;     // ms, between two that nothing changed
+inline constexpr std::size_t kBlockedPerCommand = 900;      // 67 bytes each
+
 // Operator plane
 inline constexpr std::int64_t kViewPassInterval = 100;  // ms, between two looks at what changed
 inline constexpr std::int64_t kDeviceViewInterval = 5'000;

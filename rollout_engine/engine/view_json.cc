@@ -181,6 +181,9 @@ Json EngineJson(const EngineFacts& facts, const ViewSources& sources) {
           {"devices", sources.devices.all().size()},
           {"online", sources.devices.online_count()},
           {"store", facts.store_ok ? "ok" : "readonly"},
+          {"server", facts.servers.server},
+          {"server_lease", ServerLeases::HealthName(facts.servers.health)},
+          {"server_serving", facts.servers.serving},
           {"ts", sources.wall.ms}};
 }
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "rollout_engine/engine/rollout_runner.h"
+#include "rollout_engine/engine/server_leases.h"
 
 namespace sluice {
 
@@ -21,6 +22,7 @@ struct EngineFacts {
   std::uint64_t epoch = 0;
   bool leader = true;  // no other engine has taken the fleet over
   bool broker_connected = false;
+  ServerLeases::Shown servers;
   bool store_ok = true;
 };
 
@@ -28,6 +30,8 @@ class Views {
  public:
   /// The devices and rollouts that changed since the last call.
   void NoteChanges(std::set<std::string> devices, const std::set<std::string>& rollouts);
+  /// What the engine says about itself is not what it said last.
+  void NoteOwnChange() { summary_changed_ = true; }
   /// A new connection: the broker may have forgotten everything.
   void PublishAllAgain();
   /// Puts what is due into the turn. Without a connection nothing is due.

@@ -43,6 +43,26 @@ TEST_F(EngineCommands, FindTheSocketInTheEnvironmentToo) {
   EXPECT_NE(finished.out.find("e-1"), std::string::npos) << finished.out;
 }
 
+TEST_F(EngineCommands, SayWhoServesTheChunks) {
+  const struct {
+    std::string state;
+    std::string shown;
+  } rows[] = {
+      {R"("server":"plant-7","server_lease":"live","server_serving":true)", " plant-7 "},
+      {R"("server":"plant-7","server_lease":"live","server_serving":false)",
+       " engine (plant-7 is paused) "},
+      {R"("server":"plant-7","server_lease":"lapsed","server_serving":false)",
+       " engine (plant-7 is silent) "},
+      {R"("server":"","server_lease":"none","server_serving":false)", " engine "},
+  };
+  for (const auto& row : rows) {
+    engine_.On("GET /v1/engine", {{200, R"({"id":"e-1","store":"ok",)" + row.state + "}"}});
+    const Finished finished = Run({"engine", "status"});
+    EXPECT_EQ(finished.exit_code, 0) << finished.err;
+    EXPECT_NE(finished.out.find(row.shown), std::string::npos) << finished.out;
+  }
+}
+
 TEST_F(EngineCommands, SayThatNoEngineAnswers) {
   const Finished finished =
       RunProgram(directory_.path().string(), {"--socket", "/nowhere.sock", "rollout", "list"});

@@ -48,9 +48,9 @@ class ViewTopics : public testing::Test {
 
 TEST_F(ViewTopics, HaveExactlyTheKeysOfTheContract) {
   EXPECT_EQ(fleet_.Retained("sluice/v1/engine/engine/online"), "online");
-  EXPECT_EQ(
-      KeysOf(Topic("engine/engine/state")),
-      (Keys{"version", "epoch", "leader", "broker_connected", "devices", "online", "store", "ts"}));
+  EXPECT_EQ(KeysOf(Topic("engine/engine/state")),
+            (Keys{"version", "epoch", "leader", "broker_connected", "devices", "online", "store",
+                  "server", "server_lease", "server_serving", "ts"}));
   EXPECT_EQ(KeysOf(Topic("fleet/state")),
             (Keys{"devices", "online", "confirmed", "downloading", "trial", "failed", "reverted",
                   "sleeping", "lost", "ts"}));
