@@ -137,7 +137,7 @@ void ChunkServer::DropJobOf(std::string_view device) {
   if (const auto found = jobs_.find(device); found != jobs_.end()) Drop(found->second);
 }
 
-void ChunkServer::Refuse(std::string_view device, const Digest& object, std::uint32_t request_id,
+void ChunkServer::Refuse(std::string_view device, Digest object, std::uint32_t request_id,
                          ChunkStatus status) {
   ++counters_.refused;
   DropJobOf(device);

@@ -86,8 +86,7 @@ class ChunkServer final : public ChunkService {
   Job& StartJob(std::string_view device, const FetchRequest& request, std::uint64_t object_size);
   void Drop(Job& job);
   void DropJobOf(std::string_view device);
-  void Refuse(std::string_view device, const Digest& object, std::uint32_t request_id,
-              ChunkStatus status);
+  void Refuse(std::string_view device, Digest object, std::uint32_t request_id, ChunkStatus status);
   void Refuse(Job& job, ChunkStatus status);
   void EndUnreadable(Job& job);
 
