@@ -44,8 +44,4 @@ inline constexpr std::size_t kReadAheadStepBytes = 128 * kKiB;  // one read of t
 // Waking the broker while jobs are pending
 inline constexpr std::int64_t kWakeIntervalNs = 500'000;
 
-// The lease
-inline constexpr std::int64_t kLeaseInterval = 5'000;  // ms
-inline constexpr std::int64_t kLeaseRetry = 1'000;     // ms, after the broker refused one
-
 }  // namespace sluice::plugin::limits

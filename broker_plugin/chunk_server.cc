@@ -181,7 +181,10 @@ void ChunkServer::Pause() {
   while (!turn_.empty()) Refuse(*turn_.front(), ChunkStatus::kBusy);
 }
 
-void ChunkServer::SetBudget(std::size_t tick_bytes, std::uint64_t bytes_per_s, BootMs now) {
+void ChunkServer::SetBudget(std::size_t tick_bytes, std::uint64_t bytes_per_s,
+                            std::uint64_t device_bytes_per_s, BootMs now) {
+  if (device_bytes_per_s != options_.device_bytes_per_s) buckets_.clear();
+  options_.device_bytes_per_s = device_bytes_per_s;
   options_.tick_bytes = tick_bytes_ = ClampTickBytes(tick_bytes);
   options_.bytes_per_s = bytes_per_s;
   total_ = ByteBucket(bytes_per_s, now);

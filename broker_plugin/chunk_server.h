@@ -9,12 +9,14 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "broker_plugin/broker.h"
 #include "broker_plugin/byte_bucket.h"
 #include "broker_plugin/chunk_runs.h"
-#include "broker_plugin/chunk_service.h"
 #include "broker_plugin/object_files.h"
 #include "broker_plugin/read_ahead.h"
 
@@ -28,7 +30,36 @@ struct ChunkServerOptions {
   std::uint32_t queue_length = limits::kQueueLengthDefault;
 };
 
-class ChunkServer final : public ChunkService {
+struct ChunkCounters {
+  std::uint64_t fetches = 0;  // taken, whether served or refused
+  std::uint64_t chunks = 0;
+  std::uint64_t bytes = 0;           // of objects, without framing
+  std::uint64_t refused = 0;         // answered denied or busy
+  std::uint64_t dropped_silent = 0;  // jobs of devices that fell silent
+  std::uint64_t publish_failed = 0;  // the broker had no memory or refused
+  std::uint64_t read_failed = 0;     // files that were shorter than they said, or unreadable
+  std::uint64_t cold = 0;            // chunks that were not in memory and were read ahead
+  std::uint64_t blocking_reads = 0;  // chunks that were not in memory even after that
+};
+
+struct ChunkStatusView {
+  bool serving = false;  // takes fetches
+  std::size_t jobs = 0;
+  std::uint64_t bytes_per_s = 0;       // over the last whole second
+  std::uint32_t max_window_bytes = 0;  // unsent bytes per device, at the default chunk size
+  std::uint32_t chunk_bytes_max = 0;
+  ChunkCounters counters;
+};
+
+/// One device's job, for people.
+struct ChunkJobView {
+  std::string device;
+  Digest object;
+  std::uint64_t unsent_bytes = 0;  // the last chunk counted whole
+  std::int64_t asked_ms_ago = 0;
+};
+
+class ChunkServer {
  public:
   /// What it works with; all of it outlives the server.
   struct Parts {
@@ -42,22 +73,31 @@ class ChunkServer final : public ChunkService {
   /// The same object and chunk size as before extend what is unsent. Everything else replaces it:
   /// also a fetch of something that is still unsent, for only a device that has given up on its
   /// window asks twice.
-  bool OnFetch(std::string_view device, const FetchRequest& request, BootMs now) override;
-  void OnDisconnect(std::string_view device) override;
-  void OnForeignMessage(BootMs now) override;
-  void OnTick(BootMs now) override;
+  bool OnFetch(std::string_view device, const FetchRequest& request, BootMs now);
+  /// Its job and what it was still to be told are dropped.
+  void OnDisconnect(std::string_view device);
+  /// Any message that is no fetch: others use the broker now.
+  void OnForeignMessage(BootMs now);
+  /// Publishes what is due, within the budget of one TICK.
+  void OnTick(BootMs now);
 
-  /// With more than kBlockedObjectsMax it serves nothing: the engine knows the whole list.
-  void Block(std::set<Digest> objects) override;
-  void Pause() override;
-  void Resume() override { paused_ = false; }
-  void SetBudget(std::size_t tick_bytes, std::uint64_t bytes_per_s, BootMs now) override;
+  /// Replaces the objects that nobody may fetch: their jobs end with `denied`, said once each. With
+  /// more than kBlockedObjectsMax it serves nothing: the engine knows the whole list.
+  void Block(std::set<Digest> objects);
+  /// Takes no fetch until Resume; who was being served is told `busy`.
+  void Pause();
+  void Resume() { paused_ = false; }
+  /// Bytes per TICK, clamped to 64 KiB .. 1 MiB, and bytes per second over all devices and of each
+  /// (0 = no limit).
+  void SetBudget(std::size_t tick_bytes, std::uint64_t bytes_per_s,
+                 std::uint64_t device_bytes_per_s, BootMs now);
 
-  [[nodiscard]] bool HasPendingJobs() const override {
-    return !jobs_.empty() || !refusals_.empty();
-  }
-  [[nodiscard]] ChunkStatusView Snapshot(BootMs now) const override;
-  [[nodiscard]] std::vector<ChunkJobView> ListJobs(std::size_t limit, BootMs now) const override;
+  /// Whether the next TICK should come soon.
+  [[nodiscard]] bool HasPendingJobs() const { return !jobs_.empty() || !refusals_.empty(); }
+  [[nodiscard]] std::size_t pending_jobs() const { return jobs_.size(); }
+  [[nodiscard]] ChunkStatusView Snapshot(BootMs now) const;
+  /// At most `limit` jobs, in the order of their device ids.
+  [[nodiscard]] std::vector<ChunkJobView> ListJobs(std::size_t limit, BootMs now) const;
 
  private:
   struct Job {

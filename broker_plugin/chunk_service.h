@@ -50,9 +50,12 @@ class ChunkService {
   virtual bool OnFetch(std::string_view device, const FetchRequest& request, BootMs now) = 0;
   /// A hint: the device may be back already on another connection.
   virtual void OnDisconnect(std::string_view device) = 0;
+  /// Anything but a fetch: others use the broker now, and a turn must not be long.
+  virtual void OnForeignMessage(BootMs /*now*/) {}
   /// Once per turn of the broker's loop; the only place to publish chunks.
   virtual void OnTick(BootMs now) = 0;
-  /// From now on these objects are answered with `denied`; jobs for them end at once.
+  /// Replaces the objects that nobody may fetch: they are answered with `denied`, and jobs for them
+  /// end at once.
   virtual void Block(const std::set<Digest>& objects) = 0;
   /// Ends all jobs and declines every fetch until Resume.
   virtual void Pause() = 0;

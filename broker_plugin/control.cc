@@ -95,19 +95,20 @@ Answer ResumeServing(const json& /*command*/, ControlActions& actions) {
 }
 
 Answer BlockObjects(const json& command, ControlActions& actions) {
-  SLUICE_ASSIGN(ChunkService* const chunks, Chunks(actions));
+  SLUICE_TRY(Chunks(actions));
   const auto found = command.find("objects");
-  if (found == command.end() || !found->is_array() || found->empty() ||
+  if (found == command.end() || !found->is_array() ||
       found->size() > limits::kBlockedPerCommandMax) {
-    return BadField("objects", "a list of 1 to 900 SHA-256s");
+    return BadField("objects", "a list of at most 900 SHA-256s");
   }
+  SLUICE_ASSIGN(const auto seq, Number(command, "seq", 1, UINT64_MAX));
   std::set<Digest> objects;
   for (const json& entry : *found) {
-    if (!entry.is_string()) return BadField("objects", "a list of 1 to 900 SHA-256s");
+    if (!entry.is_string()) return BadField("objects", "a list of at most 900 SHA-256s");
     SLUICE_ASSIGN(const Digest digest, DigestFromHex(entry.get_ref<const std::string&>()));
     objects.insert(digest);
   }
-  chunks->Block(objects);
+  SLUICE_TRY(actions.BlockObjects(objects, seq));
   return ordered_json{};
 }
 
@@ -154,10 +155,7 @@ Answer RunCommand(const json& command, ControlActions& actions) {
   if (name == command.end() || !name->is_string()) return BadField("command", "name one");
   const auto known = Commands().find(name->get_ref<const std::string&>());
   if (known == Commands().end()) return Fail(ErrorCode::kUsage, "no such command");
-  SLUICE_ASSIGN(const auto policy_seq, Number(command, "policySeq", 0, UINT64_MAX));
-  SLUICE_ASSIGN(ordered_json data, known->second(command, actions));
-  if (policy_seq) actions.NotePolicySeq(*policy_seq);
-  return data;
+  return known->second(command, actions);
 }
 
 /// A short text of the command, to be said back.

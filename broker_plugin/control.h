@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -41,7 +42,10 @@ class ControlActions {
   virtual void KickDevice(std::string_view device) = 0;
   /// E_CFG_... and so on; the configuration in force then stays.
   virtual Status ReloadConfig() = 0;
-  virtual void NotePolicySeq(std::uint64_t policy_seq) = 0;
+  /// With a number: all that may not be fetched, in as many parts as share the number; a higher one
+  /// replaces what stood, a lower one is E_REPLAY. Without: adds to what stands.
+  virtual Status BlockObjects(const std::set<Digest>& objects,
+                              std::optional<std::uint64_t> seq) = 0;
 };
 
 /// Carries out the commands of one message, in their order, and returns the reply: always one, of

@@ -18,9 +18,11 @@ void Lease::SetServer(std::string_view server) {
 void Lease::OnTick(const ServingStatus& status, std::size_t jobs, std::uint64_t policy_seq) {
   const BootMs now = clock_.Boot();
   const bool due = !published_at_ || now - *published_at_ >= limits::kLeaseInterval;
-  if (topic_.empty() || (!due && status.serving == serving_)) return;
+  const bool changed = status.serving != serving_ || policy_seq != policy_seq_;
+  if (topic_.empty() || (!due && !changed)) return;
   published_at_ = now;
   serving_ = status.serving;
+  policy_seq_ = policy_seq;
   const nlohmann::ordered_json lease = {
       {"server", server_},
       {"boot", boot_},

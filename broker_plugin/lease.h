@@ -22,7 +22,8 @@ class Lease {
   /// REQUIRES: a topic level. Before the first call nothing is published.
   void SetServer(std::string_view server);
 
-  /// Publishes when 5 s have passed since the last time, or at once when `serving` changed.
+  /// Publishes when 5 s have passed since the last time, or at once when `serving` or `policy_seq`
+  /// changed.
   void OnTick(const ServingStatus& status, std::size_t jobs, std::uint64_t policy_seq);
 
  private:
@@ -33,6 +34,7 @@ class Lease {
   std::string topic_;
   std::optional<BootMs> published_at_;
   bool serving_ = false;
+  std::uint64_t policy_seq_ = 0;
   std::uint64_t seq_ = 0;
 };
 

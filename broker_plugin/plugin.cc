@@ -10,6 +10,7 @@
 
 #include "broker_plugin/mosquitto_broker.h"
 #include "broker_plugin/mosquitto_compat.h"
+#include "broker_plugin/object_service.h"
 #include "broker_plugin/plugin_instance.h"
 #include "common/base/check.h"
 #include "common/base/clock.h"
@@ -186,6 +187,12 @@ sluice::plugin::PluginOptions Options(const mosquitto_opt* options, int count) {
   return read;
 }
 
+sluice::Result<std::unique_ptr<sluice::plugin::ChunkService>> MakeObjectService(
+    const sluice::plugin::ServingConfig& config, sluice::plugin::Broker& broker,
+    const sluice::Clock& clock) {
+  return std::make_unique<sluice::plugin::ObjectService>(config, broker, clock);
+}
+
 /// False when the broker would now run without a part of the guard.
 bool RegisterAll(Loaded& loaded) {
   std::vector<Registered> wanted = {{MOSQ_EVT_MESSAGE, &OnMessage, nullptr},
@@ -220,7 +227,8 @@ int Load(mosquitto_plugin_id_t* id, void** userdata, const mosquitto_opt* option
   sluice::SetCheckHandler(&sluice::ThrowCheckFailure);
   loaded->instance = std::make_unique<PluginInstance>(
       loaded->broker, loaded->clock,
-      sluice::plugin::InstanceOptions{Options(options, count), BootId(), SLUICE_VERSION, {}});
+      sluice::plugin::InstanceOptions{Options(options, count), BootId(), SLUICE_VERSION,
+                                      &MakeObjectService});
   if (!RegisterAll(*loaded)) {
     loaded->broker.Log(LogLevel::kError,
                        "the broker refused a callback; is $CONTROL/sluice/v1 taken?");

@@ -105,13 +105,18 @@ Verdict PluginInstance::OnBasicAuth(const Client& client) noexcept {
 }
 
 Verdict PluginInstance::OnMessage(const Client& client, const InboundMessage& message) noexcept {
-  if (!IsDevicePlane(message.topic)) return Verdict::kRoute;
+  if (!IsDevicePlane(message.topic)) {
+    if (chunks_ != nullptr && chunks_->PendingJobs() > 0) chunks_->OnForeignMessage(clock_.Boot());
+    return Verdict::kRoute;
+  }
   if (mode_ != Mode::kOpen) return Verdict::kDrop;
   return Contain(Verdict::kDrop, [&] {
     const BootMs now = clock_.Boot();
     NoteTickSilence();
     const MessageDecision decision = guard_.OnMessage(client, message, now);
-    if (!decision.fetch || chunks_ == nullptr || !TicksCome()) return decision.verdict;
+    if (chunks_ == nullptr) return decision.verdict;
+    if (!decision.fetch) chunks_->OnForeignMessage(now);
+    if (!decision.fetch || !TicksCome()) return decision.verdict;
     const bool taken = chunks_->OnFetch(decision.device, *decision.fetch, now);
     return taken ? Verdict::kDrop : decision.verdict;
   });
@@ -224,8 +229,9 @@ void PluginInstance::TakeConfig(PluginConfig config) {
 
 void PluginInstance::MakeChunks() {
   chunks_.reset();
-  policy_seq_ =
-      0;  // what was blocked is forgotten: the engine sees it in the lease and says it anew
+  // Forgotten: the engine sees it in the lease and says it anew.
+  blocked_.clear();
+  policy_seq_ = 0;
   if (!config_.serving.on || !options_.make_chunks) return;
   Result<std::unique_ptr<ChunkService>> made =
       options_.make_chunks(config_.serving, broker_, clock_);
@@ -277,6 +283,19 @@ Status PluginInstance::SetQuarantine(std::string_view device, bool on, std::uint
 
 void PluginInstance::KickDevice(std::string_view device) { guard_.RequestKick(device); }
 
-void PluginInstance::NotePolicySeq(std::uint64_t policy_seq) { policy_seq_ = policy_seq; }
+Status PluginInstance::BlockObjects(const std::set<Digest>& objects,
+                                    std::optional<std::uint64_t> seq) {
+  if (seq && *seq < policy_seq_) {
+    return Fail(ErrorCode::kReplay,
+                "a newer list stands already, number " + std::to_string(policy_seq_));
+  }
+  if (seq && *seq > policy_seq_) {
+    blocked_.clear();
+    policy_seq_ = *seq;
+  }
+  blocked_.insert(objects.begin(), objects.end());
+  chunks_->Block(blocked_);
+  return {};
+}
 
 }  // namespace sluice::plugin

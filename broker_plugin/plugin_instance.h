@@ -75,7 +75,7 @@ class PluginInstance final : private ControlActions {
   Status SetQuarantine(std::string_view device, bool on, std::uint32_t seconds) override;
   void KickDevice(std::string_view device) override;
   Status ReloadConfig() override;
-  void NotePolicySeq(std::uint64_t policy_seq) override;
+  Status BlockObjects(const std::set<Digest>& objects, std::optional<std::uint64_t> seq) override;
 
   /// `call()`, or `otherwise` after a fault.
   template <class T, class Call>
@@ -98,7 +98,8 @@ class PluginInstance final : private ControlActions {
   Lease lease_;
   Guard guard_;
   std::unique_ptr<ChunkService> chunks_;
-  std::uint64_t policy_seq_ = 0;
+  std::set<Digest> blocked_;
+  std::uint64_t policy_seq_ = 0;  // of blocked_; 0 = no engine has said anything yet
   BootMs last_tick_;
   bool tick_silence_logged_ = false;
 };

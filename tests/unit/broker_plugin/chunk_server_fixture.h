@@ -15,7 +15,7 @@
 #include "common/contract/codec.h"
 #include "common/contract/topics.h"
 #include "tests/support/temporary_directory.h"
-#include "tests/unit/broker_plugin/recording_broker.h"
+#include "tests/unit/broker_plugin/byte_broker.h"
 
 namespace sluice::plugin {
 
@@ -145,7 +145,7 @@ class ChunkServerTest : public testing::Test {
   [[nodiscard]] ChunkCounters Counters() const { return server_->Snapshot({0}).counters; }
 
   test_support::TemporaryDirectory directory_;
-  RecordingBroker broker_;
+  ByteBroker broker_;
   ObjectFiles files_{directory_.path().string()};
   ColdReads reads_;
   ManualReadAhead ahead_;

@@ -82,7 +82,7 @@ TEST_F(ChunkServerTest, OwesNothingBehindTheEndOfAnObject) {
 }
 
 TEST_F(ChunkServerTest, DropsTheJobOfADeviceThatIsSilentForThirtySeconds) {
-  server_->SetBudget(limits::kTickBytesMin, 0, {0});
+  server_->SetBudget(limits::kTickBytesMin, 0, 0, {0});
   server_->OnFetch("a", Chunks(0, 100), {0});
   EXPECT_FALSE(TickAt(limits::kChunkJobSilenceMax).empty());
   EXPECT_TRUE(TickAt(limits::kChunkJobSilenceMax + 1).empty());
@@ -137,9 +137,9 @@ TEST_F(ChunkServerTest, GivesEveryDeviceTheSameWhileAllAskForMore) {
 
 TEST_F(ChunkServerTest, KeepsItsBudgetBetween64KiBAnd1MiB) {
   for (int i = 0; i < 10; ++i) server_->OnFetch("dev-" + std::to_string(i), Chunks(0, 128), {0});
-  server_->SetBudget(1, 0, {0});
+  server_->SetBudget(1, 0, 0, {0});
   EXPECT_EQ(BytesOf(TickAt(0)), limits::kTickBytesMin);
-  server_->SetBudget(SIZE_MAX, 0, {0});
+  server_->SetBudget(SIZE_MAX, 0, 0, {0});
   EXPECT_EQ(BytesOf(TickAt(0)), limits::kTickBytesMax);
 }
 

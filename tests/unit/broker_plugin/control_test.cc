@@ -37,13 +37,18 @@ class FakeActions final : public ControlActions {
     if (fails) return Fail(ErrorCode::kIo, "cannot read it");
     return {};
   }
-  void NotePolicySeq(std::uint64_t seq) override { policy_seq = seq; }
+  Status BlockObjects(const std::set<Digest>& objects, std::optional<std::uint64_t> seq) override {
+    blocked = objects;
+    blocked_seq = seq;
+    return {};
+  }
 
   FakeChunks chunks;
   FakeChunkService service{chunks};
   bool serves = true, fails = false;
   std::vector<std::string> calls;
-  std::uint64_t policy_seq = 0;
+  std::set<Digest> blocked;
+  std::optional<std::uint64_t> blocked_seq;
 };
 
 struct ControlTest : testing::Test {
@@ -117,13 +122,16 @@ TEST_F(ControlTest, PausesAndResumesServing) {
 TEST_F(ControlTest, BlocksObjects) {
   const std::string hex(64, 'a');
   EXPECT_EQ(ErrorOf({{"command", "blockObjects"}, {"objects", {hex, hex}}}), "");
-  EXPECT_EQ(actions.chunks.blocked.size(), 1U);
-  EXPECT_THAT(ErrorOf({{"command", "blockObjects"}, {"objects", json::array()}}),
+  EXPECT_EQ(actions.blocked.size(), 1U);
+  EXPECT_EQ(actions.blocked_seq, std::nullopt);
+  EXPECT_EQ(ErrorOf({{"command", "blockObjects"}, {"objects", {hex}}, {"seq", 18}}), "");
+  EXPECT_EQ(actions.blocked_seq, 18U);
+  EXPECT_THAT(ErrorOf({{"command", "blockObjects"}, {"objects", {hex}}, {"seq", "19"}}),
               StartsWith("E_USAGE"));
   EXPECT_THAT(ErrorOf({{"command", "blockObjects"}, {"objects", {hex, 7}}}), StartsWith("E_USAGE"));
   EXPECT_THAT(ErrorOf({{"command", "blockObjects"}, {"objects", {"abc"}}}), StartsWith("E_BAD_ID"));
   EXPECT_THAT(ErrorOf({{"command", "blockObjects"}}), StartsWith("E_USAGE"));
-  EXPECT_EQ(actions.chunks.blocked.size(), 1U);
+  EXPECT_EQ(actions.blocked.size(), 1U);
 }
 
 TEST_F(ControlTest, QuarantinesAndLifts) {
@@ -169,14 +177,6 @@ TEST_F(ControlTest, SaysSoWhenNobodyServes) {
        {"listJobs", "setBudget", "pauseServing", "resumeServing", "blockObjects"}) {
     EXPECT_THAT(ErrorOf({{"command", command}}), StartsWith("E_STATE")) << command;
   }
-}
-
-TEST_F(ControlTest, NotesThePolicyNumberOfWhatWasCarriedOut) {
-  RunOne({{"command", "pauseServing"}, {"policySeq", 17}});
-  EXPECT_EQ(actions.policy_seq, 17U);
-  RunOne({{"command", "blockObjects"}, {"policySeq", 18}});  // names no objects
-  EXPECT_EQ(actions.policy_seq, 17U);
-  EXPECT_THAT(ErrorOf({{"command", "pauseServing"}, {"policySeq", "19"}}), StartsWith("E_USAGE"));
 }
 
 TEST_F(ControlTest, CarriesOutTheRestWhenOneFails) {

@@ -21,6 +21,7 @@ struct FakeChunks {
   std::vector<ServingBudget> budgets;
   std::vector<ServingJob> jobs;
   int ticks = 0;
+  int foreign = 0;
   int made = 0;
 };
 
@@ -34,6 +35,7 @@ class FakeChunkService final : public ChunkService {
     return log_.takes && !log_.paused;
   }
   void OnDisconnect(std::string_view device) override { log_.gone.emplace_back(device); }
+  void OnForeignMessage(BootMs) override { ++log_.foreign; }
   void OnTick(BootMs) override { ++log_.ticks; }
   void Block(const std::set<Digest>& objects) override { log_.blocked = objects; }
   void Pause() override { log_.paused = true; }

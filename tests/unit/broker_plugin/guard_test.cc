@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <functional>
 #include <new>
 
 #include "broker_plugin/limits.h"
@@ -274,12 +275,22 @@ TEST_F(GuardTest, TellsOfAWillThatWasRefused) {
 }
 
 TEST_F(GuardTest, TakesNoLaterWriteForAWill) {
-  Telemetry("cam-1");
-  guard.OnDisconnect(Of("cam-1"));
-  guard.TakeKicks();  // a turn of the loop
-  Acl(Of("cam-1"), Access::kWrite, Up("cam-2", UpKind::kPresence), "offline", 1, true);
+  // What shows that the address is another client's by now, one a round.
+  const std::vector<std::function<void()>> signs = {
+      [&] { guard.TakeKicks(); },  // a turn of the loop
+      [&] { Acl(Of("cam-3"), Access::kWrite, "plant/line/1", "", 0, false); },
+      [&] { Hears("cam-1"); },
+      [&] { Telemetry("cam-3"); },
+      [&] { guard.OnBasicAuth(Of("cam-1"), clock.Boot()); },
+  };
+  for (const auto& sign : signs) {
+    Telemetry("cam-1");
+    guard.OnDisconnect(Of("cam-1"));
+    sign();
+    Acl(Of("cam-1"), Access::kWrite, Up("cam-2", UpKind::kPresence), "offline", 1, true);
+  }
   EXPECT_EQ(guard.counters().wills_refused, 0U);
-  EXPECT_EQ(guard.counters().denied, 1U);
+  EXPECT_EQ(guard.counters().denied, signs.size());
 }
 
 TEST_F(GuardTest, KnowsADeviceThatLosesItsClientIdBeforeItGoes) {

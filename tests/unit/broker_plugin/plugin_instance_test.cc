@@ -263,12 +263,39 @@ TEST_F(PluginInstanceTest, TakesNewLimitsAndRolesAtAReload) {
 TEST_F(PluginInstanceTest, MakesTheChunkServiceAnewWhenItsSettingsChange) {
   Load();
   instance->OnControl(Of("engine"),
-                      AsBytes(R"({"commands":[{"command":"pauseServing","policySeq":9}]})"));
+                      AsBytes(R"({"commands":[{"command":"blockObjects","objects":[],"seq":9}]})"));
   Configure(std::string(kGood) + "turn_bytes 65536\n");
   instance->OnReload();
   EXPECT_EQ(chunks.made, 2);
   instance->OnTick();
   EXPECT_EQ(broker.Take("/lease")[0]["policy_seq"], 0) << "what was blocked must be said again";
+}
+
+TEST_F(PluginInstanceTest, HoldsTheNewestListOfBlockedObjectsAndTellsItsNumber) {
+  Load();
+  const auto block = [&](char digit, int seq) {
+    instance->OnControl(
+        Of("engine"),
+        AsBytes(R"({"commands":[{"command":"blockObjects","objects":[")" + std::string(64, digit) +
+                R"("],"seq":)" + std::to_string(seq) + "}]}"));
+    return chunks.blocked.size();
+  };
+  EXPECT_EQ(block('a', 4), 1U);
+  EXPECT_EQ(block('b', 4), 2U) << "a second part of the same list";
+  instance->OnTick();
+  EXPECT_EQ(broker.Take("/lease").back()["policy_seq"], 4);
+  EXPECT_EQ(block('c', 5), 1U) << "a newer list replaces the former";
+  EXPECT_EQ(block('d', 4), 1U) << "an older one comes too late";
+  instance->OnTick();
+  EXPECT_EQ(broker.Take("/lease").back()["policy_seq"], 5) << "told at once";
+}
+
+TEST_F(PluginInstanceTest, TellsTheChunkServiceWhenOthersUseTheBroker) {
+  Load();
+  Telemetry("cam-1");
+  EXPECT_EQ(chunks.foreign, 1);
+  Fetch("cam-1");
+  EXPECT_EQ(chunks.foreign, 1) << "a fetch is no other's use";
 }
 
 TEST_F(PluginInstanceTest, DoesNotRenameAServerThatIsInUse) {
