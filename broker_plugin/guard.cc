@@ -33,13 +33,16 @@ bool IsGoodbye(const ClientPolicy& policy, const AclRequest& request) {
 Guard::Guard(const PluginConfig& config, Events& events, BootMs now)
     : config_(config), events_(events), crowd_(NewState(now)) {}
 
+std::optional<Verdict> Guard::OnForeignAclCheck(const Client& client, const AclRequest& request) {
+  if (PlaneOf(request.topic) != Plane::kForeign) return std::nullopt;
+  if (client.key != closing_ || request.access != Access::kWrite) closing_ = nullptr;
+  return config_.allow_foreign_topics ? Verdict::kAllow : Verdict::kDefer;
+}
+
 Verdict Guard::OnAclCheck(const Client& client, const AclRequest& request, BootMs now) {
+  if (const auto foreign = OnForeignAclCheck(client, request)) return *foreign;
   // A will follows its DISCONNECT at once; after anything else that address is another client's.
   if (client.key != closing_ || request.access != Access::kWrite) closing_ = nullptr;
-  // Most of a broker's traffic is not ours: no policy is looked up for it.
-  if (PlaneOf(request.topic) == Plane::kForeign) {
-    return config_.allow_foreign_topics ? Verdict::kAllow : Verdict::kDefer;
-  }
   const ClientPolicy& policy = PolicyOf(client);
   AclDecision decision = CheckAcl(config_, policy, request);
   if (decision.answer == AclAnswer::kAllow && policy.role() == Role::kDevice &&

@@ -59,6 +59,8 @@ class Guard {
   /// Keeps references to all three. `config` may change in place; then call OnConfigChanged.
   Guard(const PluginConfig& config, Events& events, BootMs now);
 
+  /// The answer for a topic that is not ours; nothing for one that is.
+  std::optional<Verdict> OnForeignAclCheck(const Client& client, const AclRequest& request);
   Verdict OnAclCheck(const Client& client, const AclRequest& request, BootMs now);
   MessageDecision OnMessage(const Client& client, const InboundMessage& message, BootMs now);
   /// Only what must not connect at all is refused; passwords are checked by others.

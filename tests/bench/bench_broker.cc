@@ -67,7 +67,7 @@ Result<std::unique_ptr<MosquittoBroker>> StartBroker(const Setup& setup, bool wi
     const std::string file = setup.directory.Write(
         "plugin.conf",
         "server bench\nengine_users engine\ndevice_prefix load-\nforeign_topics allow\n"
-        "serving on\nfetches_per_s 100000\nobjects_dir " +
+        "basic_auth off\nserving on\nfetches_per_s 100000\nobjects_dir " +
             setup.directory.File("objects") + "\n");
     config += "plugin " + setup.plugin + "\nplugin_opt_config " + file + "\n";
   }
