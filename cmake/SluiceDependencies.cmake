@@ -21,6 +21,8 @@ include(GoogleTest)
 
 pkg_check_modules(WOLFSSL REQUIRED IMPORTED_TARGET wolfssl)
 pkg_check_modules(HTTPLIB REQUIRED IMPORTED_TARGET cpp-httplib)
+pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(RAPIDJSON REQUIRED IMPORTED_TARGET RapidJSON)
 
 # librsync ships neither a CMake config nor a .pc file.
 find_path(LIBRSYNC_INCLUDE_DIR librsync.h REQUIRED)

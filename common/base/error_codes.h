@@ -66,6 +66,9 @@ namespace sluice {
   X(kLocked, "E_LOCKED") X(kRateLimited, "E_RATE_LIMITED") X(kStoreSchema, "E_STORE_SCHEMA")      \
   /* rollout operations */                                                                        \
   X(kRolloutActive, "E_ROLLOUT_ACTIVE") X(kDenyListed, "E_DENY_LISTED")                           \
+  /* rules */                                                                                     \
+  X(kRuleExpr, "E_RULE_EXPR") X(kRuleAction, "E_RULE_ACTION") X(kRuleUnsafe, "E_RULE_UNSAFE")     \
+  X(kRuleLoop, "E_RULE_LOOP") X(kRuleValue, "E_RULE_VALUE")                                       \
   /* broker and TLS */                                                                            \
   X(kBrokerRefused, "E_BROKER_REFUSED") X(kTlsUntrustedCa, "E_TLS_UNTRUSTED_CA")                  \
   X(kTlsCertExpired, "E_TLS_CERT_EXPIRED") X(kTlsHostname, "E_TLS_HOSTNAME")                      \
