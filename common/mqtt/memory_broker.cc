@@ -66,6 +66,9 @@ MemoryBroker::Upcall MemoryBroker::Take(Due due) {
     };
   }
   if (due.connection != session->connection) return nullptr;
+  if (due.kind == Due::Kind::kRefused) {
+    return [events, filter = std::move(due.filter)] { events->OnSubscriptionRefused(filter); };
+  }
   if (due.kind == Due::Kind::kPublish) return TakePublish(*session, std::move(due));
   if (due.kind == Due::Kind::kMessage) return TakeMessage(*session, std::move(due));
   if (!session->window.Release(due.publish_id)) return nullptr;  // the second of two PUBACKs
@@ -78,13 +81,57 @@ MemoryBroker::Upcall MemoryBroker::TakeConnect(SessionId id, Session& session) {
   connected_[session.client_id] = id;
   session.connection = ++last_connection_;
   for (const Subscription& subscription : session.subscriptions) {
-    auto& filters = HasWildcard(subscription.filter) ? wildcard_ : exact_;
-    filters[subscription.filter][id] = subscription.qos;
-    for (const auto& [topic, message] : retained_) {
-      if (TopicMatches(subscription.filter, topic)) SendTo(id, session, message, subscription.qos);
-    }
+    if (Grant(id, session, subscription) || !subscription.required) continue;
+    Lose(id, {ErrorCode::kBrokerRefused, "the broker refused a subscription"}, false);
+    return nullptr;
   }
   return [events = session.events] { events->OnConnected(); };
+}
+
+bool MemoryBroker::Grant(SessionId id, Session& session, const Subscription& subscription) {
+  if (refused_filters_.contains(subscription.filter)) {
+    Schedule(0, {.kind = Due::Kind::kRefused,
+                 .session = id,
+                 .connection = session.connection,
+                 .filter = subscription.filter});
+    return false;
+  }
+  auto& filters = HasWildcard(subscription.filter) ? wildcard_ : exact_;
+  filters[subscription.filter][id] = subscription.qos;
+  for (const auto& [topic, message] : retained_) {
+    if (TopicMatches(subscription.filter, topic)) SendTo(id, session, message, subscription.qos);
+  }
+  return true;
+}
+
+void MemoryBroker::Revoke(SessionId id, const std::string& filter) {
+  auto& filters = HasWildcard(filter) ? wildcard_ : exact_;
+  const auto granted = filters.find(filter);
+  if (granted == filters.end()) return;
+  granted->second.erase(id);
+  if (granted->second.empty()) filters.erase(granted);
+}
+
+void MemoryBroker::SetSubscriptions(SessionId id, std::vector<Subscription> subscriptions) {
+  const std::lock_guard lock(mutex_);
+  Session* session = Find(id);
+  if (session == nullptr || session->events == nullptr) return;
+  const std::vector<Subscription> before = std::exchange(session->subscriptions, subscriptions);
+  if (session->connection == 0) return;
+  for (const Subscription& old : before) {
+    const auto same = [&](const Subscription& other) { return other.filter == old.filter; };
+    if (std::none_of(subscriptions.begin(), subscriptions.end(), same)) Revoke(id, old.filter);
+  }
+  for (const Subscription& subscription : subscriptions) {
+    if (std::find(before.begin(), before.end(), subscription) != before.end()) continue;
+    if (Grant(id, *session, subscription) || !subscription.required) continue;
+    return Lose(id, {ErrorCode::kBrokerRefused, "the broker refused a subscription"}, false);
+  }
+}
+
+void MemoryBroker::RefuseFilter(const std::string& filter) {
+  const std::lock_guard lock(mutex_);
+  refused_filters_.insert(filter);
 }
 
 MemoryBroker::Upcall MemoryBroker::TakePublish(Session& session, Due due) {
@@ -167,14 +214,7 @@ std::vector<std::uint64_t> MemoryBroker::EndConnection(SessionId id, Session& se
   session.connection = 0;
   session.queued_messages = 0;
   session.not_before_ms.clear();
-  for (auto* filters : {&exact_, &wildcard_}) {
-    for (const Subscription& subscription : session.subscriptions) {
-      const auto granted = filters->find(subscription.filter);
-      if (granted == filters->end()) continue;
-      granted->second.erase(id);
-      if (granted->second.empty()) filters->erase(granted);
-    }
-  }
+  for (const Subscription& subscription : session.subscriptions) Revoke(id, subscription.filter);
   return session.window.Abandon();
 }
 

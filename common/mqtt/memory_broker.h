@@ -77,6 +77,10 @@ class MemoryBroker {
   /// `keep_retained`.
   void Restart(bool keep_retained);
 
+  /// The broker refuses this very filter to every client from now on: a connection that requires it
+  /// fails, one that does not goes on without it.
+  void RefuseFilter(const std::string& filter);
+
   [[nodiscard]] bool IsConnected(const std::string& client_id) const;
   [[nodiscard]] std::optional<MqttMessage> Retained(const std::string& topic) const;
   /// Messages that found a client's queue full.
@@ -103,7 +107,7 @@ class MemoryBroker {
 
   /// What is due at a time. `connection` is the one it belongs to; if that is over, so is this.
   struct Due {
-    enum class Kind : std::uint8_t { kConnect, kLost, kPublish, kPuback, kMessage };
+    enum class Kind : std::uint8_t { kConnect, kLost, kPublish, kPuback, kMessage, kRefused };
     Kind kind;
     SessionId session = 0;
     std::uint64_t connection = 0;
@@ -111,12 +115,14 @@ class MemoryBroker {
     MqttMessage message{};
     bool retain = false;                  // kPublish
     Error why{};                          // kLost
+    std::string filter{};                 // kRefused
     std::vector<std::uint64_t> failed{};  // kLost: publishes without PUBACK
   };
 
   // The client's end.
   SessionId Attach(std::string client_id, Will will, std::vector<Subscription> subscriptions,
                    TransportEvents& events);
+  void SetSubscriptions(SessionId id, std::vector<Subscription> subscriptions);
   void Detach(SessionId id);
   void Forget(SessionId id);
   Result<std::uint64_t> Publish(SessionId id, std::string_view topic, ByteView payload, Qos qos,
@@ -127,6 +133,9 @@ class MemoryBroker {
   // Under mutex_. An Upcall is run by DeliverUntil after it has let the lock go.
   Upcall Take(Due due);
   Upcall TakeConnect(SessionId id, Session& session);
+  /// Grants the filter and sends what is retained; false if the broker refuses it.
+  bool Grant(SessionId id, Session& session, const Subscription& subscription);
+  void Revoke(SessionId id, const std::string& filter);
   Upcall TakePublish(Session& session, Due due);
   Upcall TakeMessage(Session& session, Due due);
   void Schedule(std::int64_t delay_ms, Due due);
@@ -158,6 +167,7 @@ class MemoryBroker {
   std::map<std::string, std::map<SessionId, Qos>, std::less<>> wildcard_;
   std::map<std::string, MqttMessage, std::less<>> retained_;
   std::set<std::string> cut_links_;
+  std::set<std::string> refused_filters_;
   std::uint64_t dropped_messages_ = 0;
 };
 

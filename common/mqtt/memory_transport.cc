@@ -18,6 +18,13 @@ Status MemoryTransport::Start(Will will, std::vector<Subscription> subscriptions
   return {};
 }
 
+Status MemoryTransport::SetSubscriptions(std::vector<Subscription> subscriptions) {
+  SLUICE_TRY(CheckSession({}, subscriptions));
+  if (!started_) return Fail(ErrorCode::kState, "this transport is not started; start it first");
+  broker_.SetSubscriptions(session_, std::move(subscriptions));
+  return {};
+}
+
 void MemoryTransport::Stop() { broker_.Detach(session_); }
 
 Result<std::uint64_t> MemoryTransport::Publish(std::string_view topic, ByteView payload, Qos qos,

@@ -3,6 +3,7 @@
 #include <mqtt/async_client.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <condition_variable>
 #include <deque>
@@ -48,7 +49,13 @@ struct Acknowledged {
   std::uint64_t publish_id;
   bool ok;
 };
-using InboxItem = std::variant<MqttMessage, Acknowledged>;
+struct Refused {
+  std::string filter;
+};
+using InboxItem = std::variant<MqttMessage, Acknowledged, Refused>;
+
+// SUBACK's word for a filter that the broker does not grant.
+constexpr int kSubackRefused = 0x80;
 
 // By CONNACK return code; 0 is success.
 constexpr std::array kConnackTexts = {"",
@@ -110,6 +117,7 @@ class PahoTransport::Impl {
   }
 
   Status Start(const Will& will, std::vector<Subscription> subscriptions, TransportEvents& events);
+  Status SetSubscriptions(std::vector<Subscription> subscriptions);
   void Stop();
   Result<std::uint64_t> Publish(std::string_view topic, ByteView payload, Qos qos, bool retain);
   void Reconnect();
@@ -126,6 +134,10 @@ class PahoTransport::Impl {
   Status Connect();
   Status AwaitConnack(Connection& connection);
   Status Subscribe(Connection& connection);
+  Status ChangeSubscriptions(Connection& connection);
+  /// Makes the connection ask for what it has not, and takes back what is wanted no more. Returns
+  /// how many answers that brings.
+  std::size_t AskFor(Connection& connection, const std::vector<Subscription>& wanted);
   Error Serve();
   void EndConnection();
   void Deliver(InboxItem item);
@@ -133,14 +145,13 @@ class PahoTransport::Impl {
 
   // Paho's threads. Each takes the lock, notes what happened and leaves.
   void OnConnectEnded(Connection& connection, int return_code, bool ok);
-  void OnSubscribeEnded(Connection& connection, bool ok);
+  void OnSubscribeEnded(Connection& connection, const mqtt::token& token, bool ok);
   void OnPublishEnded(std::uint64_t publish_id, bool ok);
   void OnConnectionLost(Connection& connection);
   void OnMessageArrived(Connection& connection, const mqtt::message& message);
 
   const PahoOptions options_;
   const std::unique_ptr<Random> random_;
-  std::vector<Subscription> subscriptions_;
   TransportEvents* events_ = nullptr;
   mqtt::connect_options connect_options_;  // stays where it is: a copy keeps pointers into it
 
@@ -151,6 +162,8 @@ class PahoTransport::Impl {
   bool stopping_ = false;
   bool reconnect_asked_ = false;
   bool serving_ = false;  // every SUBACK is there, Publish may
+  std::vector<Subscription> subscriptions_;
+  bool subscriptions_changed_ = false;  // the connection does not know yet
   std::shared_ptr<Connection> connection_;
   PublishWindow window_;
   std::deque<InboxItem> inbox_;
@@ -169,8 +182,9 @@ struct PahoTransport::Impl::Connection {
       : connect_listener([this, &owner](const mqtt::token& token, bool ok) {
           owner.OnConnectEnded(*this, token.get_return_code(), ok);
         }),
-        subscribe_listener(
-            [this, &owner](const mqtt::token&, bool ok) { owner.OnSubscribeEnded(*this, ok); }),
+        subscribe_listener([this, &owner](const mqtt::token& token, bool ok) {
+          owner.OnSubscribeEnded(*this, token, ok);
+        }),
         publish_listener([&owner](const mqtt::token& token, bool ok) {
           owner.OnPublishEnded(reinterpret_cast<std::uintptr_t>(token.get_user_context()), ok);
         }),
@@ -184,6 +198,11 @@ struct PahoTransport::Impl::Connection {
       if (message) owner.OnMessageArrived(*this, *message);
     });
   }
+
+  // The transport's thread only. A subscription that is asked for never moves: its answer points
+  // to it.
+  std::vector<Subscription> subscribed;
+  std::deque<Subscription> asked;
 
   // Guarded by the owner's mutex.
   bool connect_ended = false;
@@ -214,6 +233,18 @@ Status PahoTransport::Impl::Start(const Will& will, std::vector<Subscription> su
   events_ = &events;
   started_ = true;
   thread_ = std::thread([this] { Run(); });
+  return {};
+}
+
+Status PahoTransport::Impl::SetSubscriptions(std::vector<Subscription> subscriptions) {
+  SLUICE_TRY(CheckSession({}, subscriptions));
+  {
+    const std::lock_guard lock(mutex_);
+    if (!started_) return Fail(ErrorCode::kState, "this transport is not started; start it first");
+    subscriptions_ = std::move(subscriptions);
+    subscriptions_changed_ = true;
+  }
+  changed_.notify_all();
   return {};
 }
 
@@ -375,15 +406,53 @@ Error PahoTransport::Impl::ConnectError(Connection& connection) {
   return {ErrorCode::kNotConnected, options_.broker_url + ": " + detail};
 }
 
-Status PahoTransport::Impl::Subscribe(Connection& connection) {
-  for (const Subscription& subscription : subscriptions_) {
-    connection.client.subscribe(subscription.filter, static_cast<int>(subscription.qos), nullptr,
-                                connection.subscribe_listener);
+std::size_t PahoTransport::Impl::AskFor(Connection& connection,
+                                        const std::vector<Subscription>& wanted) {
+  std::size_t answers = 0;
+  for (const Subscription& subscription : connection.subscribed) {
+    const bool stays = std::ranges::any_of(
+        wanted, [&](const Subscription& other) { return other.filter == subscription.filter; });
+    if (!stays) connection.client.unsubscribe(subscription.filter);
   }
+  for (const Subscription& subscription : wanted) {
+    if (std::ranges::find(connection.subscribed, subscription) != connection.subscribed.end())
+      continue;
+    Subscription& asked = connection.asked.emplace_back(subscription);
+    connection.client.subscribe(asked.filter, static_cast<int>(asked.qos), &asked,
+                                connection.subscribe_listener);
+    ++answers;
+  }
+  connection.subscribed = wanted;
+  return answers;
+}
+
+Status PahoTransport::Impl::ChangeSubscriptions(Connection& connection) {
+  std::vector<Subscription> wanted;
+  {
+    const std::lock_guard lock(mutex_);
+    wanted = subscriptions_;
+    subscriptions_changed_ = false;
+  }
+  try {
+    AskFor(connection, wanted);
+  } catch (const mqtt::exception& error) {
+    return Fail(ErrorCode::kNotConnected, options_.broker_url + ": " + error.to_string());
+  }
+  return {};
+}
+
+Status PahoTransport::Impl::Subscribe(Connection& connection) {
+  std::vector<Subscription> wanted;
+  {
+    const std::lock_guard lock(mutex_);
+    wanted = subscriptions_;
+    subscriptions_changed_ = false;
+  }
+  const std::size_t answers = AskFor(connection, wanted);
   std::unique_lock lock(mutex_);
   const bool in_time = changed_.wait_for(lock, options_.connect_timeout, [&] {
     return stopping_ || connection.lost || connection.subscribe_refused ||
-           connection.subacks == subscriptions_.size();
+           connection.subacks == answers;
   });
   if (stopping_) return Fail(ErrorCode::kState, "stopping");
   if (!in_time) return Fail(ErrorCode::kTimeout, options_.broker_url + ": no SUBACK in time");
@@ -403,7 +472,8 @@ Error PahoTransport::Impl::Serve() {
   Connection& connection = *connection_;
   while (true) {
     const bool woken = changed_.wait_for(lock, kLivenessInterval, [&] {
-      return stopping_ || reconnect_asked_ || connection.lost || !inbox_.empty();
+      return stopping_ || reconnect_asked_ || subscriptions_changed_ || connection.lost ||
+             connection.subscribe_refused || !inbox_.empty();
     });
     if (stopping_) return {};
     if (!inbox_.empty()) {
@@ -422,6 +492,15 @@ Error PahoTransport::Impl::Serve() {
       return {ErrorCode::kNotConnected, options_.broker_url + ": the connection was lost"};
     }
     if (reconnect_asked_) return {ErrorCode::kNotConnected, "a new connection was asked for"};
+    if (connection.subscribe_refused) {
+      return {ErrorCode::kBrokerRefused, options_.broker_url + " refused a subscription"};
+    }
+    if (subscriptions_changed_) {
+      lock.unlock();
+      if (const Status changed = ChangeSubscriptions(connection); !changed) return changed.error();
+      lock.lock();
+      continue;
+    }
     if (woken) continue;
     lock.unlock();
     const bool alive = connection.client.is_connected();
@@ -433,6 +512,8 @@ Error PahoTransport::Impl::Serve() {
 void PahoTransport::Impl::Deliver(InboxItem item) {
   if (auto* message = std::get_if<MqttMessage>(&item)) {
     events_->OnMessage(std::move(*message));
+  } else if (const auto* refused = std::get_if<Refused>(&item)) {
+    events_->OnSubscriptionRefused(refused->filter);
   } else {
     const auto& acknowledged = std::get<Acknowledged>(item);
     events_->OnPublished(acknowledged.publish_id, acknowledged.ok);
@@ -490,13 +571,19 @@ void PahoTransport::Impl::OnConnectEnded(Connection& connection, int return_code
   changed_.notify_all();
 }
 
-void PahoTransport::Impl::OnSubscribeEnded(Connection& connection, bool ok) {
+void PahoTransport::Impl::OnSubscribeEnded(Connection& connection, const mqtt::token& token,
+                                           bool ok) {
+  const auto& asked = *static_cast<const Subscription*>(token.get_user_context());
+  const bool refused = !ok && token.get_return_code() == kSubackRefused;
   {
     const std::lock_guard lock(mutex_);
-    if (ok) {
+    if (refused && !asked.required) inbox_.emplace_back(Refused{asked.filter});
+    if (ok || (refused && !asked.required)) {
       ++connection.subacks;
-    } else {
+    } else if (refused) {
       connection.subscribe_refused = true;
+    } else {
+      connection.lost = true;  // it fails for no other reason
     }
   }
   changed_.notify_all();
@@ -550,6 +637,9 @@ PahoTransport::~PahoTransport() { impl_->Stop(); }
 Status PahoTransport::Start(Will will, std::vector<Subscription> subscriptions,
                             TransportEvents& events) {
   return impl_->Start(will, std::move(subscriptions), events);
+}
+Status PahoTransport::SetSubscriptions(std::vector<Subscription> subscriptions) {
+  return impl_->SetSubscriptions(std::move(subscriptions));
 }
 void PahoTransport::Stop() { impl_->Stop(); }
 Result<std::uint64_t> PahoTransport::Publish(std::string_view topic, ByteView payload, Qos qos,

@@ -51,6 +51,7 @@ class PahoTransport final : public Transport {
   /// E_STATE when started before.
   Status Start(Will will, std::vector<Subscription> subscriptions,
                TransportEvents& events) override;
+  Status SetSubscriptions(std::vector<Subscription> subscriptions) override;
   void Stop() override;
   Result<std::uint64_t> Publish(std::string_view topic, ByteView payload, Qos qos,
                                 bool retain) override;

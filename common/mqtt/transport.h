@@ -33,6 +33,10 @@ struct Will {
 struct Subscription {
   std::string filter;
   Qos qos = Qos::k1;
+  /// Whether a connection without it is none: a broker that refuses it is then left. What is
+  /// optional and refused is reported by OnSubscriptionRefused, and the connection goes on.
+  bool required = true;
+  friend bool operator==(const Subscription&, const Subscription&) = default;
 };
 
 /// Bytes at the MQTT level (topic, payload, 8 bytes of framing each) since the transport was made:
@@ -49,6 +53,8 @@ class TransportEvents {
   virtual ~TransportEvents() = default;
   /// Every subscription has its SUBACK.
   virtual void OnConnected() = 0;
+  /// The broker refuses an optional filter on this connection; its ACL, most likely.
+  virtual void OnSubscriptionRefused(const std::string& /*filter*/) {}
   virtual void OnDisconnected(const Error& why) = 0;
   virtual void OnMessage(MqttMessage message) = 0;
   /// The PUBACK of a QoS 1 publish (`ok`), or the loss of it with the connection.
@@ -61,6 +67,10 @@ class Transport {
   /// Connects in the background and stays at it until Stop. `events` must outlive Stop.
   virtual Status Start(Will will, std::vector<Subscription> subscriptions,
                        TransportEvents& events) = 0;
+  /// Other filters from now on, on this connection and on those to come. What stays is not
+  /// interrupted; what is new is subscribed to in the background, and brings its retained messages.
+  /// E_TOPIC as CheckSession, E_STATE before Start.
+  virtual Status SetSubscriptions(std::vector<Subscription> subscriptions) = 0;
   /// Disconnects; no event is called after it returns.
   virtual void Stop() = 0;
   /// The id that OnPublished names later (QoS 1). E_NOT_CONNECTED, E_BACKPRESSURE (too much

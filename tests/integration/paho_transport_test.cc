@@ -192,6 +192,38 @@ TEST_F(PahoTransportTest, MakesANewConnectionWhenAskedTo) {
   EXPECT_TRUE(watcher.events.Snapshot().messages.empty()) << "it said goodbye, so no will";
 }
 
+TEST_F(PahoTransportTest, ChangesItsSubscriptionsOnTheSameConnection) {
+  Client client(broker_->Url(), "client", {{"old/+"}, {"kept"}});
+  Client sender(broker_->Url(), "sender");
+  ASSERT_TRUE(client.Connected() && sender.Connected());
+  ASSERT_TRUE(sender.Publish("new", "retained", Qos::k1, true));
+  ASSERT_TRUE(client.transport.SetSubscriptions({{"kept"}, {"new"}}));
+  // What is retained shows that the broker has taken the change.
+  ASSERT_TRUE(client.events.WaitForMessages(1));
+  ASSERT_TRUE(sender.Publish("old/1", "gone"));
+  ASSERT_TRUE(sender.Publish("kept", "kept"));
+  ASSERT_TRUE(client.events.WaitForMessages(2));
+  const auto record = client.events.Snapshot();
+  EXPECT_EQ(AsText(record.messages[0].payload), "retained");
+  EXPECT_EQ(AsText(record.messages[1].payload), "kept");
+  EXPECT_EQ(record.connected, 1);
+  EXPECT_TRUE(record.disconnected.empty());
+}
+
+TEST_F(PahoTransportTest, KeepsChangedSubscriptionsAfterABrokerRestart) {
+  Client client(broker_->Url(), "client", {{"old"}});
+  ASSERT_TRUE(client.Connected());
+  broker_->Stop();
+  ASSERT_TRUE(client.events.WaitForDisconnections(1));
+  ASSERT_TRUE(client.transport.SetSubscriptions({{"new"}}));
+  ASSERT_TRUE(broker_->Restart().has_value());
+  ASSERT_TRUE(client.events.WaitForConnections(2));
+  ASSERT_TRUE(client.Publish("old", "gone").has_value());
+  ASSERT_TRUE(client.Publish("new", "new").has_value());
+  ASSERT_TRUE(client.events.WaitForMessages(1));
+  EXPECT_EQ(client.events.Snapshot().messages[0].topic, "new");
+}
+
 TEST_F(PahoTransportTest, LetsAnEventPublish) {
   Client client(broker_->Url(), "client", {{"a", Qos::k1}});
   ASSERT_TRUE(client.Connected());
@@ -327,6 +359,58 @@ TEST(PahoTransportPassword, ReportsWhyTheBrokerRefused) {
   const Error why = client.events.Snapshot().disconnected[0];
   EXPECT_EQ(why.code, ErrorCode::kBrokerRefused);
   EXPECT_THAT(why.text, ::testing::HasSubstr("not authorized (5)"));
+}
+
+/// A broker that grants anonymous clients "ok/#" and no other filter.
+Result<std::unique_ptr<MosquittoBroker>> StartChoosyBroker(
+    const test_support::TemporaryDirectory& directory) {
+  const std::string rights = directory.Write("rights.json", R"({
+    "defaultACLAccess": {"publishClientSend": true, "publishClientReceive": true,
+                         "subscribe": false, "unsubscribe": true},
+    "anonymousGroup": "all",
+    "groups": [{"groupname": "all", "roles": [{"rolename": "ok"}]}],
+    "roles": [{"rolename": "ok",
+               "acls": [{"acltype": "subscribePattern", "topic": "ok/#", "allow": true}]}]})");
+  return MosquittoBroker::Start(
+      "plugin /usr/lib/x86_64-linux-gnu/mosquitto_dynamic_security.so\nplugin_opt_config_file " +
+      rights + "\n");
+}
+
+TEST(PahoTransportRights, GoesOnWithoutAnOptionalFilterThatTheBrokerRefuses) {
+  const test_support::TemporaryDirectory directory;
+  auto broker = StartChoosyBroker(directory);
+  ASSERT_TRUE(broker.has_value()) << broker.error().Line();
+  Client client((*broker)->Url(), "client",
+                {{"ok/a"}, {.filter = "secret", .qos = Qos::k1, .required = false}});
+  const auto refusals = [&](std::size_t count) {
+    return client.events.WaitFor(
+        [count](const RecordingEvents::Record& record) { return record.refused.size() >= count; });
+  };
+  ASSERT_TRUE(refusals(1));
+  ASSERT_TRUE(client.transport.SetSubscriptions(
+      {{"ok/a"}, {.filter = "other", .qos = Qos::k1, .required = false}}));
+  ASSERT_TRUE(refusals(2));
+  ASSERT_TRUE(client.Publish("ok/a", "still there").has_value());
+  ASSERT_TRUE(client.events.WaitForMessages(1));
+  const auto record = client.events.Snapshot();
+  EXPECT_THAT(record.refused, ::testing::ElementsAre("secret", "other"));
+  EXPECT_EQ(record.order[0], "connected");
+  EXPECT_TRUE(record.disconnected.empty());
+}
+
+TEST(PahoTransportRights, LeavesABrokerThatRefusesARequiredFilter) {
+  const test_support::TemporaryDirectory directory;
+  auto broker = StartChoosyBroker(directory);
+  ASSERT_TRUE(broker.has_value()) << broker.error().Line();
+  Client at_once((*broker)->Url(), "at_once", {{"secret"}});
+  Client later((*broker)->Url(), "later", {{"ok/a"}});
+  ASSERT_TRUE(at_once.events.WaitForDisconnections(1));
+  EXPECT_EQ(at_once.events.Snapshot().disconnected[0].code, ErrorCode::kBrokerRefused);
+  EXPECT_EQ(at_once.events.Snapshot().connected, 0);
+  ASSERT_TRUE(later.Connected());
+  ASSERT_TRUE(later.transport.SetSubscriptions({{"secret"}}));
+  ASSERT_TRUE(later.events.WaitForDisconnections(1));
+  EXPECT_EQ(later.events.Snapshot().disconnected[0].code, ErrorCode::kBrokerRefused);
 }
 
 TEST(PahoTransportNoBroker, ReportsEachFailedAttemptAndConnectsOnceABrokerIsThere) {

@@ -23,6 +23,10 @@ void RecordingEvents::OnConnected() {
   if (reaction) reaction();
 }
 
+void RecordingEvents::OnSubscriptionRefused(const std::string& filter) {
+  Note("refused", [&] { record_.refused.push_back(filter); });
+}
+
 void RecordingEvents::OnDisconnected(const Error& why) {
   Note("disconnected", [&] { record_.disconnected.push_back(why); });
 }

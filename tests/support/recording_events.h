@@ -24,10 +24,13 @@ class RecordingEvents final : public TransportEvents {
     std::vector<Error> disconnected;
     std::vector<MqttMessage> messages;
     std::map<std::uint64_t, bool> published;  // by publish id
-    std::vector<std::string> order;           // "connected", "disconnected", "message", "published"
+    std::vector<std::string> refused;         // filters
+    std::vector<std::string>
+        order;  // "connected", "disconnected", "message", "published", "refused"
   };
 
   void OnConnected() override;
+  void OnSubscriptionRefused(const std::string& filter) override;
   void OnDisconnected(const Error& why) override;
   void OnMessage(MqttMessage message) override;
   void OnPublished(std::uint64_t publish_id, bool ok) override;

@@ -340,5 +340,65 @@ TEST(MemoryTransport, RefusesASecondStartAndABadFilter) {
   EXPECT_EQ(transport.Start({}, {}, events).error().code, ErrorCode::kState);
 }
 
+TEST(MemoryTransport, ChangesItsSubscriptionsWithoutANewConnection) {
+  MemoryBroker broker;
+  Client sender(broker, "sender");
+  Client receiver(broker, "receiver", {{"old/+"}, {"kept"}});
+  sender.Publish("new", "retained", Qos::k1, true);
+  ASSERT_TRUE(receiver.transport.SetSubscriptions({{"kept"}, {"new"}}));
+  broker.Deliver();
+  sender.Publish("old/1", "gone");
+  sender.Publish("kept", "kept");
+  sender.Publish("new", "new");
+  broker.Deliver();
+  EXPECT_THAT(Payloads(receiver.events), ElementsAre("retained", "kept", "new"));
+  EXPECT_EQ(receiver.events.Snapshot().connected, 1);
+}
+
+TEST(MemoryTransport, KeepsChangedSubscriptionsForTheNextConnection) {
+  MemoryBroker broker;
+  Client sender(broker, "sender");
+  Client receiver(broker, "receiver", {{"old"}});
+  broker.CutLink("receiver");
+  broker.Deliver();
+  ASSERT_TRUE(receiver.transport.SetSubscriptions({{"new"}}));
+  broker.RestoreLink("receiver");
+  broker.Deliver();
+  sender.Publish("old", "gone");
+  sender.Publish("new", "new");
+  broker.Deliver();
+  EXPECT_THAT(Payloads(receiver.events), ElementsAre("new"));
+}
+
+TEST(MemoryTransport, GoesOnWithoutAnOptionalFilterThatTheBrokerRefuses) {
+  MemoryBroker broker;
+  broker.RefuseFilter("secret");
+  Client receiver(broker, "receiver", {{"a"}, {.filter = "secret", .required = false}});
+  EXPECT_THAT(receiver.events.Snapshot().order, ElementsAre("connected", "refused"));
+  EXPECT_THAT(receiver.events.Snapshot().refused, ElementsAre("secret"));
+  EXPECT_TRUE(broker.IsConnected("receiver"));
+}
+
+TEST(MemoryTransport, HasNoConnectionWithoutARequiredFilter) {
+  MemoryBroker broker;
+  broker.RefuseFilter("secret");
+  Client receiver(broker, "receiver", {{"secret"}});
+  EXPECT_FALSE(broker.IsConnected("receiver"));
+  EXPECT_THAT(receiver.events.Snapshot().order, ElementsAre("disconnected"));
+  Client other(broker, "other", {{"a"}});
+  ASSERT_TRUE(other.transport.SetSubscriptions({{"secret"}}));
+  broker.Deliver();
+  EXPECT_FALSE(broker.IsConnected("other"));
+}
+
+TEST(MemoryTransport, ChangesNoSubscriptionBeforeItsStartNorToABadFilter) {
+  MemoryBroker broker;
+  RecordingEvents events;
+  MemoryTransport transport(broker, "client");
+  EXPECT_EQ(transport.SetSubscriptions({{"a"}}).error().code, ErrorCode::kState);
+  ASSERT_TRUE(transport.Start({}, {}, events).has_value());
+  EXPECT_EQ(transport.SetSubscriptions({{"a/#/b"}}).error().code, ErrorCode::kTopic);
+}
+
 }  // namespace
 }  // namespace sluice

@@ -12,6 +12,7 @@ namespace {
 class SinkTransport final : public Transport {
  public:
   Status Start(Will, std::vector<Subscription>, TransportEvents&) override { return {}; }
+  Status SetSubscriptions(std::vector<Subscription>) override { return {}; }
   void Stop() override {}
   Result<std::uint64_t> Publish(std::string_view, ByteView payload, Qos, bool) override {
     if (refuses) return Fail(ErrorCode::kBackpressure, "full");

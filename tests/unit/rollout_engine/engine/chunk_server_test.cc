@@ -19,6 +19,7 @@ class RecordingTransport final : public Transport {
     Chunk chunk;
   };
   Status Start(Will, std::vector<Subscription>, TransportEvents&) override { return {}; }
+  Status SetSubscriptions(std::vector<Subscription>) override { return {}; }
   void Stop() override {}
   Result<std::uint64_t> Publish(std::string_view topic, ByteView payload, Qos, bool) override {
     if (room == 0) return Fail(ErrorCode::kBackpressure);
