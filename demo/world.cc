@@ -142,10 +142,21 @@ Status World::TryToStartBroker() {
 }
 
 Status World::StartEngine() {
-  SLUICE_TRY(
-      StartChild("sluiced", {Program("sluiced"), "--data", Path("engine"), "--broker", BrokerUrl(),
-                             "--fleet", "demo", "--root", Path("root.env"), "--director-key",
-                             Path("director.key"), "--socket", Path("sluiced.sock")}));
+  std::vector<std::string> argv = {Program("sluiced"),
+                                   "--data",
+                                   Path("engine"),
+                                   "--broker",
+                                   BrokerUrl(),
+                                   "--fleet",
+                                   "demo",
+                                   "--root",
+                                   Path("root.env"),
+                                   "--director-key",
+                                   Path("director.key"),
+                                   "--socket",
+                                   Path("sluiced.sock")};
+  if (!options_.rules.empty()) argv.insert(argv.end(), {"--rules", options_.rules.string()});
+  SLUICE_TRY(StartChild("sluiced", std::move(argv)));
   return WaitFor("sluiced", [this] {
     const Result<json> engine = Ask({"engine", "status"});
     return engine && engine->value("broker_connected", false);
@@ -203,6 +214,12 @@ Result<World::Child*> World::FindChild(const std::string& name) {
     if (child.name == name) return &child;
   }
   return Fail(ErrorCode::kNotFound, "no program " + name + " was started");
+}
+
+Status World::Signal(const std::string& name, int signal) {
+  SLUICE_ASSIGN(Child* const child, FindChild(name));
+  if (::kill(child->process.pid(), signal) == 0) return {};
+  return Fail(ErrorCode::kIo, "no signal reaches " + name + "; has it ended?");
 }
 
 Status World::Kill(const std::string& name) {

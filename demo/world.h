@@ -21,6 +21,7 @@ struct WorldOptions {
   int fleet_devices = 80;             // in one process, each with its own session and slots
   int agent_devices = 8;              // sluice-agent processes, each beside an application process
   std::function<bool()> interrupted;  // asked where the demo waits; may be empty
+  std::filesystem::path rules{};       // the engine's rule file, "" = none
 };
 
 class World {
@@ -38,6 +39,8 @@ class World {
   Status CheckAlive();
   /// kill -9 of one program: "sluiced", "digits-fleet", "agent-1".
   Status Kill(const std::string& name);
+  /// One that the program catches: SIGHUP.
+  Status Signal(const std::string& name, int signal);
   /// The same command line again, without a wait for what it does.
   Status Restart(const std::string& name);
 

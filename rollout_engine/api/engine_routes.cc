@@ -8,6 +8,9 @@ void AddEngineRoutes(httplib::Server& server, const Context& context) {
     Answer(context, response, [](Engine& engine) -> Result<Json> {
       Json json = {{"id", engine.Facts().id}, {"fleet", engine.director().fleet_id()}};
       json.update(EngineJson(engine.Facts(), SourcesOf(engine)));
+      json["rules"] = engine.rules().rules().rules.size();
+      json["rules_fired"] = engine.rules().counters().fired;
+      json["rules_problems"] = engine.rules().counters().problems;
       return json;
     });
   });

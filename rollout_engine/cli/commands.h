@@ -12,6 +12,7 @@ void AddRolloutCommands(CLI::App& app, Session& session);
 void AddDeviceCommands(CLI::App& app, Session& session);
 void AddDeltaCommands(CLI::App& app, Session& session);
 void AddEngineCommands(CLI::App& app, Session& session);
+void AddRuleCommands(CLI::App& app, Session& session);
 void AddStoreCommands(CLI::App& app, Session& session);
 void AddBrokerCommands(CLI::App& app, Session& session);
 

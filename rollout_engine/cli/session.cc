@@ -50,6 +50,9 @@ int ExitCodeOf(ErrorCode code) noexcept {
     return kExitRefused;  // the file is good, the fleet is not there
   if (name.starts_with("E_YAML_") || name.starts_with("E_CFG_")) return kExitUsage;
   if (name.starts_with("E_SIG_") || name.starts_with("E_KEY_")) return kExitRefused;
+  if (code == ErrorCode::kRuleExpr || code == ErrorCode::kRuleAction || code == ErrorCode::kTopic)
+    return kExitUsage;  // the file cannot be read
+  if (code == ErrorCode::kRuleUnsafe || code == ErrorCode::kRuleLoop) return kExitRefused;
   switch (code) {
     case ErrorCode::kUsage:
     case ErrorCode::kBadId:
@@ -126,6 +129,7 @@ int RunSluice(int argc, const char* const* argv, Session& session) {
   AddDeviceCommands(app, session);
   AddDeltaCommands(app, session);
   AddEngineCommands(app, session);
+  AddRuleCommands(app, session);
   AddStoreCommands(app, session);
   AddBrokerCommands(app, session);
   try {

@@ -30,6 +30,8 @@ ParsedOptions ParseDaemonOptions(int argc, char** argv) {
       ->required();
   app.add_option("--socket", options.socket_path,
                  "where the HTTP API listens (default: DATA/sluiced.sock)");
+  app.add_option("--rules", options.rules_path,
+                 "rule file; read again on SIGHUP and by 'sluice rules reload'");
   app.add_option("--id", options.engine_id, "name of this engine in topics")->capture_default_str();
   app.add_option("--broker-user", options.broker_username, "MQTT user name");
   app.add_option("--broker-password-file", options.broker_password_path,

@@ -14,6 +14,7 @@ struct DaemonOptions {
   std::string director_key_path;
   std::vector<std::string> root_paths;  // the chain, oldest first
   std::string socket_path;              // "" = DATA/sluiced.sock
+  std::string rules_path;               // "" = no rules
   std::string engine_id = "engine";
   std::string broker_username;
   std::string broker_password_path;  // a file, so that no process list shows it

@@ -1,5 +1,5 @@
 // sluiced: the engine as a daemon. Builds the object graph, waits for a signal, takes it down in
-// the opposite order.
+// the opposite order. SIGHUP reads the rule file again.
 //
 // Exit codes: 0 ended by SIGINT or SIGTERM, 1 cannot run, 2 usage, 5 another engine owns the store
 // or the socket.
@@ -16,8 +16,8 @@
 #include "rollout_engine/api/http_server.h"
 #include "rollout_engine/daemon/daemon_options.h"
 #include "rollout_engine/engine/engine_loop.h"
-#include "rollout_engine/engine/intake.h"
 #include "rollout_engine/registry/file_io.h"
+#include "rollout_engine/rules/limits.h"
 #include "rollout_engine/store/rocksdb_store.h"
 
 namespace sluice {
@@ -40,6 +40,9 @@ class LoggedEvents final : public TransportEvents {
     spdlog::warn("not connected to the broker: {}", why.Line());
     loop_.OnDisconnected(why);
   }
+  void OnSubscriptionRefused(const std::string& filter) override {
+    spdlog::warn("the broker refuses to let rules listen to {}; see its ACL", filter);
+  }
   void OnMessage(MqttMessage message) override { loop_.OnMessage(std::move(message)); }
   void OnPublished(std::uint64_t publish_id, bool ok) override {
     loop_.OnPublished(publish_id, ok);
@@ -56,16 +59,48 @@ sigset_t BlockSignals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   (void)std::signal(SIGPIPE, SIG_IGN);
   return signals;
 }
 
-void WaitForSignal(const sigset_t& signals) {
-  int number = 0;
-  while (sigwait(&signals, &number) == EINTR) {
+/// SIGHUP's reload: an operation as anybody else's, under an id of its own.
+void ReloadRules(EngineLoop& loop) {
+  SystemRandom random;
+  Bytes bytes(8);
+  random.Fill(bytes);
+  const Operation reload{.id = "signal-" + ToHex(bytes),
+                         .subject = Subject::kEngine,
+                         .op = "reload_rules",
+                         .by = "SIGHUP",
+                         .via = "signal"};
+  const auto outcome = loop.Run([&](Engine& engine) { return engine.Execute(reload); });
+  if (!outcome) return spdlog::error("rules not read again: {}", outcome.error().Line());
+  if (outcome->ok()) return spdlog::info("rules read again: {}", outcome->message);
+  spdlog::error("rules not read again: {}", Error{outcome->code, outcome->message}.Line());
+}
+
+void WaitForEnd(const sigset_t& signals, EngineLoop& loop) {
+  while (true) {
+    int number = 0;
+    if (sigwait(&signals, &number) == EINTR) continue;
+    if (number != SIGHUP) return spdlog::info("ending on signal {}", number);
+    ReloadRules(loop);
   }
-  spdlog::info("ending on signal {}", number);
+}
+
+EngineOptions OptionsOf(const DaemonOptions& options) {
+  EngineOptions engine{.id = options.engine_id, .version = SLUICE_VERSION};
+  engine.tell_rule_news = [](const RuleNews& news) {
+    spdlog::log(news.is_problem ? spdlog::level::warn : spdlog::level::info, "{}", news.text);
+  };
+  if (options.rules_path.empty()) return engine;
+  engine.read_rules = [path = options.rules_path]() -> Result<std::string> {
+    SLUICE_ASSIGN(const Bytes file, ReadFile(path, limits::kRuleFileBytesMax));
+    return std::string(AsText(file));
+  };
+  return engine;
 }
 
 Result<std::vector<Bytes>> ReadRoots(const std::vector<std::string>& paths) {
@@ -130,20 +165,22 @@ Status Serve(const DaemonOptions& options, const sigset_t& signals) {
   EngineLoop loop([](const Error& error) { spdlog::critical("{}", error.Line()); });
   ThreadedPayloadBuilder payloads(objects, [&loop] { loop.Wake(); });
   PahoTransport transport(std::move(broker), std::make_unique<SystemRandom>());
-  SLUICE_ASSIGN(const std::unique_ptr<Engine> engine,
-                Engine::Open({.id = options.engine_id, .version = SLUICE_VERSION},
-                             {clock, *store, objects, transport, payloads}, *key, roots));
-  const Will will = engine->MakeWill();
-
+  SLUICE_ASSIGN(
+      const std::unique_ptr<Engine> engine,
+      Engine::Open(OptionsOf(options), {clock, *store, objects, transport, payloads}, *key, roots));
   LoggedEvents events(loop);
   HttpServer http(loop, objects);
   loop.Start(*engine);
   Status served = [&]() -> Status {
     SLUICE_TRY(http.Start(options.socket_path));
-    SLUICE_TRY(transport.Start(will, EngineSubscriptions(), events));
+    // On the engine's thread, so that no reload falls between its filters and the start with them.
+    SLUICE_ASSIGN(const Status started, loop.Run([&](Engine& own) {
+      return transport.Start(own.MakeWill(), own.Subscriptions(), events);
+    }));
+    SLUICE_TRY(started);
     spdlog::info("fleet {}, epoch {}, API on {}", options.fleet_id, engine->director().epoch(),
                  options.socket_path);
-    WaitForSignal(signals);
+    WaitForEnd(signals, loop);
     return {};
   }();
   http.Stop();

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <iterator>
 #include <utility>
 
 #include "common/contract/topics.h"
+#include "rollout_engine/engine/intake.h"
 #include "rollout_engine/engine/keys.h"
 #include "rollout_engine/engine/view_json.h"
+#include "rollout_engine/rules/rule_file.h"
 
 namespace sluice {
 namespace {
@@ -41,8 +44,10 @@ Engine::Engine(EngineOptions options, EnginePorts ports, Director director)
       dispatch_(director_, devices_, offers_),
       conversation_(director_),
       chunks_(ports.objects),
-      runner_({log_, devices_, telemetry_, offers_, dispatch_, conversation_, director_, chunks_}) {
-}
+      runner_({log_, devices_, telemetry_, offers_, dispatch_, conversation_, director_, chunks_}),
+      rules_(
+          log_, [this](const Operation& operation) { return Execute(operation); },
+          options_.tell_rule_news) {}
 
 Result<std::unique_ptr<Engine>> Engine::Open(EngineOptions options, EnginePorts ports,
                                              const SigningKey& key,
@@ -50,6 +55,9 @@ Result<std::unique_ptr<Engine>> Engine::Open(EngineOptions options, EnginePorts 
   SLUICE_TRY(CheckIdentity("engine id", options.id));
   SLUICE_ASSIGN(Director director, Director::Open(key, roots));
   std::unique_ptr<Engine> engine(new Engine(std::move(options), ports, std::move(director)));
+  if (engine->options_.read_rules) {
+    if (const Status read = engine->ReadRules(); !read) return Fail(read.error().With("rules"));
+  }
   SLUICE_TRY(engine->Load());
   return engine;
 }
@@ -81,6 +89,20 @@ Will Engine::MakeWill() const {
           .payload = TextBytes("offline"),
           .qos = Qos::k1,
           .retain = true};
+}
+
+std::vector<Subscription> Engine::Subscriptions() const {
+  std::vector<Subscription> subscriptions = EngineSubscriptions();
+  std::ranges::move(rules_.Subscriptions(), std::back_inserter(subscriptions));
+  return subscriptions;
+}
+
+Status Engine::ReadRules() {
+  SLUICE_ASSIGN(const std::string file, options_.read_rules());
+  SLUICE_ASSIGN(RuleSet set, ParseRuleFile(file));
+  rules_.Replace(std::move(set));
+  resubscribe_ = true;
+  return {};
 }
 
 BootMs Engine::Now() const { return ports_.clock.Boot() + time_offset_ms_; }
@@ -135,6 +157,7 @@ Status Engine::Tick() {
   SLUICE_TRY(failure_);
   Turn& turn = CurrentTurn();
   if (!superseded_) {
+    rules_.FireDue(turn);
     runner_.FireTimers(turn);
     WorkOnDirectives(turn);
     while (offers_.Collect(turn)) {
@@ -168,6 +191,9 @@ Status Engine::Commit() {
     }
     ++counters_.turns_committed;
   }
+  // Refused only before Start, which is given the filters itself.
+  if (std::exchange(resubscribe_, false))
+    static_cast<void>(ports_.transport.SetSubscriptions(Subscriptions()));
   for (OutgoingMessage& message : turn.messages) {
     if (!superseded_ && connected_) outbox_.Add(std::move(message));
   }
@@ -259,6 +285,7 @@ std::optional<BootMs> Engine::NextDeadline() const {
   if (telemetry_.has_changes()) consider(telemetry_saved_ + limits::kTelemetrySaveInterval);
   if (superseded_) return next;
   consider(log_.NextTimer());
+  consider(rules_.NextDeadline());
   consider(dispatch_.NextDeadline());
   if (const auto answer = conversation_.NextDeadline()) consider(std::max(*answer, silent_until_));
   consider(views_.NextDeadline());

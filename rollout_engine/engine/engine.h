@@ -10,6 +10,7 @@
 //   wait until NextDeadline() or the next input
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +21,7 @@
 #include "rollout_engine/engine/outbox.h"
 #include "rollout_engine/engine/rollout_plan.h"
 #include "rollout_engine/engine/rollout_runner.h"
+#include "rollout_engine/engine/rule_runner.h"
 #include "rollout_engine/engine/server_leases.h"
 #include "rollout_engine/engine/views.h"
 
@@ -32,6 +34,9 @@ struct EngineOptions {
   std::string id = "engine";  // a topic level: names its topics
   std::string version = "dev";
   std::uint32_t telemetry_interval_s = 300;  // of devices that no rollout has
+  /// The rule file as it is now; asked at Open and at each reload_rules. Null = there are no rules.
+  std::function<Result<std::string>()> read_rules{};
+  RuleRunner::Tell tell_rule_news{};
 };
 
 /// All of it outlives the engine.
@@ -57,7 +62,7 @@ struct EngineCounters {
 class Engine {
  public:
   /// Loads everything and takes a new epoch, durably. `key` outlives the engine. E_SIG_ROLE,
-  /// E_STORE_CORRUPT, ...
+  /// E_STORE_CORRUPT, ...; a bad rule file as ParseRuleFile says.
   static Result<std::unique_ptr<Engine>> Open(EngineOptions options, EnginePorts ports,
                                               const SigningKey& key,
                                               const std::vector<Bytes>& roots);
@@ -66,6 +71,7 @@ class Engine {
 
   /// For Transport::Start.
   [[nodiscard]] Will MakeWill() const;
+  [[nodiscard]] std::vector<Subscription> Subscriptions() const;
 
   void HandleConnected();
   void HandleDisconnected();
@@ -92,6 +98,7 @@ class Engine {
   [[nodiscard]] const RolloutRunner& runner() const { return runner_; }
   [[nodiscard]] const Director& director() const { return director_; }
   [[nodiscard]] const Registry& registry() const { return registry_; }
+  [[nodiscard]] const RuleRunner& rules() const { return rules_; }
   [[nodiscard]] const Store& store() const { return ports_.store; }
   [[nodiscard]] Offers& offers() { return offers_; }
   [[nodiscard]] const EngineCounters& counters() const { return counters_; }
@@ -101,6 +108,8 @@ class Engine {
  private:
   Engine(EngineOptions options, EnginePorts ports, Director director);
   Status Load();
+  /// On an error the rules stay as they were.
+  Status ReadRules();
 
   Turn& CurrentTurn();
   Status Commit();
@@ -135,6 +144,7 @@ class Engine {
   Result<Outcome> RunCreate(const Operation& operation);
   Result<Outcome> RunOnDevice(const Operation& operation);
   Result<Outcome> RunOnEngine(const Operation& operation);
+  Result<Outcome> ReloadRules();
   [[nodiscard]] Result<EventBody> EventOf(const Operation& operation, const RolloutEntry& entry);
 
   const EngineOptions options_;
@@ -152,6 +162,7 @@ class Engine {
   ServerLeases::Shown servers_shown_;
   BlockPolicy block_policy_;
   RolloutRunner runner_;
+  RuleRunner rules_;
   OperationBook operations_;
   Views views_;
   Outbox outbox_;
@@ -159,8 +170,9 @@ class Engine {
   std::optional<Turn> turn_;
   std::int64_t time_offset_ms_ = 0;  // engine time - boot clock
   bool connected_ = false;
-  bool superseded_ = false;  // another engine with a higher epoch speaks for this fleet
-  Status failure_;           // of the store; the engine stands still
+  bool resubscribe_ = false;  // the rules listen to other topics than the transport knows
+  bool superseded_ = false;   // another engine with a higher epoch speaks for this fleet
+  Status failure_;            // of the store; the engine stands still
   BootMs freshness_due_;
   BootMs silent_until_{INT64_MIN / 2};  // while the clock cannot be right
   BootMs telemetry_saved_;

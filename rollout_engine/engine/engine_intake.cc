@@ -8,6 +8,8 @@
 namespace sluice {
 namespace {
 
+constexpr std::string_view kDevicePlane = "sluice-dev/";  // all else is for rules
+
 /// The device's numbers are above those of this engine: its store is older than its fleet.
 bool KnowsMore(const Hello& hello, const Device& device, const Director& director) {
   return hello.directive > device.last_number || hello.order > director.order().number ||
@@ -25,7 +27,8 @@ std::string StageName(const RolloutLog& log, const Report& report) {
 void Engine::HandleMessage(const MqttMessage& message) {
   if (!failure_ || superseded_) return;
   if (message.topic == BuildTopic(AllKind::kFreshness)) return TakeFreshness(message);
-  if (IsServerLeaseTopic(message.topic)) return TakeServerLease(message);
+  if (IsServerLeaseTopic(message.topic)) TakeServerLease(message);
+  if (!message.topic.starts_with(kDevicePlane)) return rules_.Take(message, CurrentTurn());
   auto parsed = ParseDeviceMessage(message);
   if (!parsed) return Refuse(parsed.error());
   // Only a hello makes a device known: whoever has not said one is asked for nothing and told

@@ -55,6 +55,7 @@ Outcome Engine::Execute(const Operation& operation) {
     outcome.rev = entry->rev;
     outcome.event_seq = entry->notes;
   }
+  rules_.NoteOperation(operation, outcome.ok());
   operations_.Remember(operation, outcome, turn);
   return outcome;
 }
@@ -138,7 +139,8 @@ Result<Outcome> Engine::RunOnDevice(const Operation& operation) {
   if (device == nullptr) return Fail(ErrorCode::kNotFound, "no device " + operation.object);
   Turn& turn = CurrentTurn();
   if (operation.op == "quarantine") {
-    devices_.Quarantine(*device, "quarantined by an operator: " + operation.reason, turn);
+    const std::string by = operation.via == "rule" ? operation.by : "an operator";
+    devices_.Quarantine(*device, "quarantined by " + by + ": " + operation.reason, turn);
     runner_.OnQuarantine(*device, turn);
   } else if (operation.op == "lift") {
     devices_.Quarantine(*device, "", turn);
@@ -153,12 +155,24 @@ Result<Outcome> Engine::RunOnDevice(const Operation& operation) {
 }
 
 Result<Outcome> Engine::RunOnEngine(const Operation& operation) {
+  if (operation.op == "reload_rules") return ReloadRules();
   if (operation.op != "accept_clock") return Fail(UnknownOperation(operation));
   Turn& turn = CurrentTurn();
   director_.AcceptClock(turn.wall, turn.batch);
   runner_.OnClockAccepted(turn);
   turn.must_sync = true;
   return Outcome{.message = "the engine signs by the machine's clock"};
+}
+
+Result<Outcome> Engine::ReloadRules() {
+  if (!options_.read_rules) {
+    return Fail(ErrorCode::kState, "this engine has no rule file; start it with --rules FILE");
+  }
+  if (const Status read = ReadRules(); !read)
+    return Fail(read.error().With("the rules stay as they were"));
+  const std::size_t filters = rules_.Subscriptions().size();
+  return Outcome{.message = std::to_string(rules_.rules().rules.size()) + " rules on " +
+                            std::to_string(filters) + " filters"};
 }
 
 Result<Published> Engine::PublishRelease(const Publication& publication) {

@@ -20,7 +20,8 @@ enum class Subject : std::uint8_t { kRollout, kDevice, kEngine };
 std::string_view SubjectName(Subject subject) noexcept;
 
 /// rollout: create (argument `file`), start, pause, resume, promote (argument `to`, a later stage,
-/// optional), approve, abort, roll_back. device: quarantine, lift. engine: accept_clock.
+/// optional), approve, abort, roll_back. device: quarantine, lift. engine: accept_clock,
+/// reload_rules.
 struct Operation {
   std::string id;  // 8..64 of [A-Za-z0-9_-]
   Subject subject = Subject::kRollout;
@@ -29,7 +30,7 @@ struct Operation {
   std::string op;
   std::map<std::string, std::string> arguments;
   std::string by;   // a label, not a proof
-  std::string via;  // "http", ...
+  std::string via;  // "http", "rule", ...
   std::string reason;
   std::optional<std::uint64_t> expect_rev;
 };

@@ -67,7 +67,7 @@ Payload::~Payload() = default;
 
 Result<Payload> Payload::ParseJson(std::string_view bytes) {
   Payload payload;
-  payload.document_ = std::make_unique<Document>();
+  payload.document_ = std::make_unique_for_overwrite<Document>();  // the pool needs no zeros
   auto& json = payload.document_->json;
   json.Parse<kParseFlags>(bytes.data(), bytes.size());
   if (json.HasParseError()) {

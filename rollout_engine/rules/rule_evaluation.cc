@@ -52,12 +52,10 @@ Status MessageView::Read(RuleFormat format, std::optional<Result<Payload>>& payl
 Result<Scope> MessageView::ScopeFor(RuleFormat format) {
   std::optional<Result<Payload>>& payload = format == RuleFormat::kJson ? json_ : text_;
   SLUICE_TRY(Read(format, payload));
-  Scope scope{.payload = &**payload,
-              .levels = levels_,
-              .client_id = message_.client_id,
-              .client_name = message_.client_name,
-              .now_s = now_s_};
-  if (format != RuleFormat::kJson || !IsServerEventTopic(message_.topic)) return scope;
+  Scope scope{.payload = &**payload, .levels = levels_, .now_s = now_s_};
+  if (!IsServerEventTopic(message_.topic)) return scope;
+  scope.client_id = message_.client_id;
+  scope.client_name = message_.client_name;
   const auto named = [&](const char* key, std::optional<std::string_view>& into) {
     const Value value = Payload::Member(scope.payload->root(), key);
     if (!into && value.kind == Value::Kind::kText) into = value.text;

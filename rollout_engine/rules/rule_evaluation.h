@@ -15,7 +15,8 @@ struct RuleMessage {
   std::string_view topic;
   std::string_view payload;
   bool retained = false;
-  /// Overrides what an event of the broker's plugin says; for trying rules out.
+  /// In the place of what an event of the broker's plugin says; for trying rules out. Of no use on
+  /// other topics.
   std::optional<std::string_view> client_id{};
   std::optional<std::string_view> client_name{};
 };

@@ -135,6 +135,10 @@ TEST_F(EngineCommands, OperateOnDevicesAndOnTheEngine) {
   EXPECT_EQ(accepted.exit_code, 0) << accepted.err;
   EXPECT_EQ(accepted.out, "engine accept_clock: done\n");
   EXPECT_EQ(op(), "accept_clock");
+  const Finished reloaded = Run({"rules", "reload", "--reason", "line 9"});
+  EXPECT_EQ(reloaded.exit_code, 0) << reloaded.err;
+  EXPECT_EQ(reloaded.out, "rules reload_rules: done\n");
+  EXPECT_EQ(op(), "reload_rules");
 }
 
 TEST_F(EngineCommands, EndWithTheCodeThatTheEnginesRefusalMeans) {

@@ -306,5 +306,80 @@ TEST_F(OfflineCommands, NameTheFileThatIsWrongOrMissing) {
   EXPECT_TRUE(too_long.err.starts_with("E_YAML_LIMIT: long.yaml: ")) << too_long.err;
 }
 
+constexpr const char* kRules = R"(rules_version: 1
+rules:
+  - name: stop
+    on: { topic: "plant/+line/status" }
+    when: payload.state == "STOPPED"
+    for: 30s
+    once_per: { key: "${line}", every: 10m }
+    do:
+      - rollout.pause: { model: "${payload.model}" }
+      - publish: { topic: "site/${line}", payload: { line: "${line}" } }
+  - name: watch
+    on: { topic: "plant/#" }
+    mode: dry_run
+    do: [ { log: "heard" } ]
+)";
+
+TEST_F(OfflineCommands, RulesCheckSaysWhatAFileHoldsOrWhereItIsWrong) {
+  directory_.Write("rules.yaml", kRules);
+  const Finished good = Run({"rules", "check", "rules.yaml"});
+  EXPECT_EQ(good.exit_code, 0) << good.err;
+  EXPECT_EQ(good.out, "rules.yaml: 2 rules on 2 filters\n");
+  directory_.Write("bad.yaml",
+                   "rules_version: 1\nrules:\n  - name: r\n    on: { topic: a }\n"
+                   "    when: payload.a = 1\n    do: [ { log: x } ]\n");
+  const Finished bad = Run({"rules", "check", "bad.yaml"});
+  EXPECT_EQ(bad.exit_code, 2);
+  EXPECT_EQ(bad.err,
+            "E_RULE_EXPR: bad.yaml: rules[0].when, line 5: column 11: '=' assigns nothing here; "
+            "write ==\n");
+  directory_.Write("unsafe.yaml",
+                   "rules_version: 1\nrules:\n  - name: r\n    on: { topic: a }\n"
+                   "    do: [ { rollout.start: { rollout: r } } ]\n");
+  EXPECT_EQ(Run({"rules", "check", "unsafe.yaml"}).exit_code, 4);
+  EXPECT_EQ(Run({"rules", "check", "nowhere.yaml"}).exit_code, 3);
+}
+
+TEST_F(OfflineCommands, RulesTestShowsMatchValuesAndIntendedActions) {
+  directory_.Write("rules.yaml", kRules);
+  const Finished acts = Run({"rules", "test", "rules.yaml", "--topic", "plant/7/status",
+                             "--message", R"({"state":"STOPPED","model":"detector"})"});
+  EXPECT_EQ(acts.exit_code, 0) << acts.err;
+  EXPECT_EQ(acts.out,
+            "stop (line 3): acts\n"
+            "  topic   plant/+line/status\n"
+            "          line = 7\n"
+            "  when    payload.state == \"STOPPED\"\n"
+            "          payload.state = \"STOPPED\"\n"
+            "  holds   yes\n"
+            "  for     30 s, if it stays so\n"
+            "  once    every 600 s for \"7\"\n"
+            "  do      rollout.pause model detector\n"
+            "  do      publish site/7 {\"line\":\"7\"}\n"
+            "watch (line 11): dry run\n"
+            "  topic   plant/#\n"
+            "  do      log heard\n");
+  const Finished json = Run({"rules", "test", "rules.yaml", "--topic", "plant/7/status",
+                             "--message", R"({"state":"UP"})", "-o", "json"});
+  EXPECT_EQ(json.exit_code, 0) << json.err;
+  EXPECT_NE(json.out.find("\"verdict\": \"no\""), std::string::npos) << json.out;
+  EXPECT_EQ(Run({"rules", "test", "rules.yaml", "--topic", "other", "--message", "{}"}).out,
+            "no rule listens to other\n");
+}
+
+TEST_F(OfflineCommands, RulesTestFailsWhenARuleWantsToActAndCannotOrNeverHearsTheMessage) {
+  directory_.Write("rules.yaml", kRules);
+  const Finished cannot = Run({"rules", "test", "rules.yaml", "--topic", "plant/7/status",
+                               "--message", R"({"state":"STOPPED"})"});
+  EXPECT_EQ(cannot.exit_code, 1);
+  EXPECT_NE(cannot.err.find("E_RULE_VALUE: rule stop: payload.model is missing"), std::string::npos)
+      << cannot.err;
+  const Finished retained = Run({"rules", "test", "rules.yaml", "--topic", "plant/7/status",
+                                 "--message", "{}", "--retained"});
+  EXPECT_EQ(retained.exit_code, 4);
+}
+
 }  // namespace
 }  // namespace sluice

@@ -27,6 +27,13 @@ TEST(DaemonOptions, ListenInTheDataFolderUnlessToldOtherwise) {
   EXPECT_EQ(parsed.options->engine_id, "engine");
 }
 
+TEST(DaemonOptions, HaveNoRulesUnlessAFileIsNamed) {
+  EXPECT_EQ(Parse(kComplete).first.options->rules_path, "");
+  std::vector<std::string> with_rules = kComplete;
+  with_rules.insert(with_rules.end(), {"--rules", "/etc/sluice/rules.yaml"});
+  EXPECT_EQ(Parse(with_rules).first.options->rules_path, "/etc/sluice/rules.yaml");
+}
+
 TEST(DaemonOptions, RefuseWhatMakesNoSenseInOneLine) {
   std::vector<std::string> unknown = kComplete;
   unknown.emplace_back("--frob");

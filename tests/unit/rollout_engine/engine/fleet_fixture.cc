@@ -4,7 +4,6 @@
 #include <cstdio>
 
 #include "common/base/check.h"
-#include "rollout_engine/engine/intake.h"
 
 namespace sluice {
 namespace {
@@ -51,9 +50,13 @@ Fleet::~Fleet() {
 Status Fleet::StartEngine() {
   payloads_ = std::make_unique<InlinePayloadBuilder>(objects_);
   transport_ = std::make_unique<MemoryTransport>(broker_, "engine");
-  SLUICE_ASSIGN(engine_, Engine::Open({}, {clock_, store_, objects_, *transport_, *payloads_},
-                                      director_, {root_}));
-  SLUICE_TRY(transport_->Start(engine_->MakeWill(), EngineSubscriptions(), *this));
+  EngineOptions options;
+  if (!rule_file.empty()) options.read_rules = [this] { return Result<std::string>(rule_file); };
+  options.tell_rule_news = [this](const RuleNews& news) { rule_news.push_back(news); };
+  SLUICE_ASSIGN(
+      engine_, Engine::Open(std::move(options), {clock_, store_, objects_, *transport_, *payloads_},
+                            director_, {root_}));
+  SLUICE_TRY(transport_->Start(engine_->MakeWill(), engine_->Subscriptions(), *this));
   Settle();
   return {};
 }

@@ -50,6 +50,10 @@ class Fleet : private TransportEvents {
   void Settle();
   /// Lets time pass, stopping at everything that is due.
   void Pass(std::int64_t ms);
+  /// The rule file; the engine that is started next, and each reload, read it. "" = none.
+  std::string rule_file;
+  /// What the rules have told.
+  std::vector<RuleNews> rule_news;
   /// Settle does not tick: the engine hears and does not decide.
   bool engine_ticks = true;
   /// The status of the newest tick.

@@ -60,6 +60,20 @@ TEST(RuleExplanation, FindsRulesThatAreOffAndNoneForOthersTopics) {
   EXPECT_TRUE(ExplainRules(set, {.topic = "unknown", .payload = "{}"}, 0)->empty());
 }
 
+TEST(RuleExplanation, TakesAnotherClientForAnEventOfTheBrokerOnly) {
+  const auto set = ParseRuleFile(R"(rules_version: 1
+rules:
+  - { name: a, on: { topic: "sluice/v1/server/+server/event" }, when: client.id == "c", do: [ { log: x } ] }
+  - { name: b, on: { topic: "plant" }, when: client.id == "c", do: [ { log: x } ] }
+)");
+  ASSERT_TRUE(set) << set.error().Line();
+  const auto holds = [&](std::string_view topic) {
+    return ExplainRules(*set, {.topic = topic, .payload = "{}", .client_id = "c"}, 0)->at(0).holds;
+  };
+  EXPECT_TRUE(holds("sluice/v1/server/s1/event"));
+  EXPECT_FALSE(holds("plant"));
+}
+
 TEST(RuleExplanation, RefusesMessagesThatNoRuleIsGiven) {
   const RuleSet set = Rules();
   EXPECT_EQ(
