@@ -23,7 +23,6 @@ inline void AskForNextTick(mosquitto_evt_tick& tick) { tick.next_ns = kNextTickM
 /// Tells the broker the plugin's name and version, where it wants to know (2.1).
 inline void SetInfo(mosquitto_plugin_id_t* id, const char* name, const char* version) {
   using Function = int (*)(mosquitto_plugin_id_t*, const char*, const char*);
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): dlsym has no other result
   const auto set_info =
       reinterpret_cast<Function>(dlsym(RTLD_DEFAULT, "mosquitto_plugin_set_info"));
   if (set_info != nullptr) set_info(id, name, version);

@@ -3,6 +3,7 @@
 #include <exception>
 #include <utility>
 
+#include "broker_plugin/chunk_limits.h"
 #include "broker_plugin/limits.h"
 
 namespace sluice::plugin {
@@ -231,14 +232,12 @@ void PluginInstance::TakeConfig(PluginConfig config) {
 
 void PluginInstance::MakeChunks() {
   chunks_.reset();
-  // Forgotten: the engine sees it in the lease and says it anew.
-  blocked_.clear();
-  policy_seq_ = 0;
   if (!config_.serving.on || !options_.make_chunks) return;
   Result<std::unique_ptr<ChunkService>> made =
       options_.make_chunks(config_.serving, broker_, clock_);
   if (made) {
     chunks_ = std::move(*made);
+    if (!blocked_.empty()) chunks_->Block(blocked_);
   } else {
     broker_.Log(LogLevel::kError,
                 made.error().Line() + "; nothing is served from here, the engine does it");
@@ -287,15 +286,17 @@ void PluginInstance::KickDevice(std::string_view device) { guard_.RequestKick(de
 
 Status PluginInstance::BlockObjects(const std::set<Digest>& objects,
                                     std::optional<std::uint64_t> seq) {
-  if (seq && *seq < policy_seq_) {
+  if (seq.value_or(policy_seq_) < policy_seq_) {
     return Fail(ErrorCode::kReplay,
                 "a newer list stands already, number " + std::to_string(policy_seq_));
   }
-  if (seq && *seq > policy_seq_) {
-    blocked_.clear();
-    policy_seq_ = *seq;
+  std::set<Digest> blocked = objects;
+  if (seq.value_or(policy_seq_) == policy_seq_) blocked.insert(blocked_.begin(), blocked_.end());
+  if (blocked.size() > limits::kBlockedObjectsMax) {
+    return Fail(ErrorCode::kTooBig, "objects: more than 16384 are blocked");
   }
-  blocked_.insert(objects.begin(), objects.end());
+  blocked_ = std::move(blocked);
+  policy_seq_ = seq.value_or(policy_seq_);
   chunks_->Block(blocked_);
   return {};
 }

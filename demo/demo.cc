@@ -146,6 +146,7 @@ int Run(const Options& options) {
                  .dir = dir,
                  .fleet_devices = kFleetDevices,
                  .agent_devices = kAgentDevices,
+                 .rules = options.rollouts / "rules.yaml",
                  .interrupted = [] { return interrupted != 0; }});
     Result<std::vector<Facts>> told = TellAll(world, options, screen);
     // Whatever failed was the signal's doing: it also ends what the demo was waiting for.

@@ -45,10 +45,42 @@ std::string ProgressLine(const json& rollout) {
   return line;
 }
 
+// Once the first devices have the release, a line elsewhere in the plant stops: its message has
+// nothing to do with us. The demo's operator resumes when the rule has paused the rollout.
+class StoppingLine {
+ public:
+  StoppingLine(const World& world, bool stops, const std::string& rollout_id)
+      : world_(world), rollout_id_(rollout_id), waits_(stops) {}
+
+  Status Follow(const json& rollout, const Progress& progress) {
+    const std::string status = rollout.value("status", "");
+    if (waits_ && status == "running" && rollout.value("confirmed", 0) > 0) {
+      waits_ = false;
+      progress("  plant/3/status says: STOPPED");
+      return world_.Say("plant/3/status", R"({"state":"STOPPED","confidence":0.93})");
+    }
+    const bool by_rule = rollout.value("why", "").find("rule:") != std::string::npos;
+    if (status != "paused" || !by_rule || paused_by_rule_) return {};
+    paused_by_rule_ = true;
+    SLUICE_TRY(
+        world_.Sluice({"rollout", "resume", rollout_id_, "--reason", "the line runs again"}));
+    return {};
+  }
+  [[nodiscard]] bool paused_by_rule() const { return paused_by_rule_; }
+
+ private:
+  const World& world_;
+  const std::string rollout_id_;
+  bool waits_;
+  bool paused_by_rule_ = false;
+};
+
 // Follows the rollout until it is over; aborts it, as an operator would, when the chapter says so
 // and it holds.
-Result<json> Watch(World& world, const Chapter& chapter, const std::string& id,
-                   const Progress& progress) {
+Result<json> Watch(World& world, Facts& facts, const Progress& progress) {
+  const Chapter& chapter = facts.chapter;
+  const std::string& id = facts.rollout_id;
+  StoppingLine line_in_the_plant(world, chapter.line_stops, id);
   const auto deadline = std::chrono::steady_clock::now() + kRolloutTimeout;
   std::string shown, told;
   while (std::chrono::steady_clock::now() < deadline) {
@@ -57,6 +89,8 @@ Result<json> Watch(World& world, const Chapter& chapter, const std::string& id,
     if (const std::string line = ProgressLine(rollout); line != shown) progress(shown = line);
     const std::string status = rollout.value("status", ""), why = rollout.value("why", "");
     if (status != "running" && why != told && !why.empty()) progress("  engine: " + (told = why));
+    SLUICE_TRY(line_in_the_plant.Follow(rollout, progress));
+    facts.paused_by_rule = line_in_the_plant.paused_by_rule();
     if (IsOver(status)) return rollout;
     if (status == "holding" && !chapter.held_then_aborted.empty()) {
       SLUICE_TRY(world.Sluice({"rollout", "abort", id, "--reason", chapter.held_then_aborted}));
@@ -153,6 +187,7 @@ void Judge(const World& world, Facts& facts) {
     expect(facts.revert_ms && *facts.revert_ms <= kRevertGoalMs,
            "the last revert came later than 2 s after the decision");
   }
+  if (chapter.line_stops) expect(facts.paused_by_rule, "no rule paused it when the line stopped");
   if (chapter.release == "digits-v2")
     expect(facts.bytes_sent < facts.full_bytes, "the delta saved nothing");
 }
@@ -186,7 +221,7 @@ std::vector<Chapter> Chapters() {
       {"digits-v1", "the first release: full payloads to empty devices", "first_release.yaml",
        "completed", ""},
       {"digits-v2", "a better one: as a delta, through three stages", "rollout.yaml", "completed",
-       ""},
+       "", true},
       {"digits-v3", "a broken one: fails its validation set on every device", "rollout.yaml",
        "aborted", "fails its validation on the devices"},
       {"digits-v4", "a treacherous one: valid in the lab, worse in the field", "rollout.yaml",
@@ -203,7 +238,7 @@ Result<Facts> Tell(World& world, const Chapter& chapter, const fs::path& rollout
   SLUICE_ASSIGN(const json created, world.Ask({"rollout", "create", "-f", file}));
   facts.rollout_id = created.at("rid");
   SLUICE_TRY(world.Sluice({"rollout", "start", facts.rollout_id}));
-  SLUICE_ASSIGN(const json rollout, Watch(world, chapter, facts.rollout_id, progress));
+  SLUICE_ASSIGN(const json rollout, Watch(world, facts, progress));
   facts.status = rollout.value("status", "");
   facts.why = rollout.value("why", "");
   facts.targeted = rollout.value("targeted", 0);
@@ -258,6 +293,7 @@ json ToJson(const Facts& facts) {
           {"targeted", facts.targeted},
           {"activations", facts.activations},
           {"reverted", facts.reverted},
+          {"paused_by_rule", facts.paused_by_rule},
           {"exposed_outside_canary", facts.exposed_outside_canary},
           {"bytes_sent", facts.bytes_sent},
           {"full_bytes", facts.full_bytes},

@@ -17,7 +17,8 @@ struct Chapter {
   std::string rollout_file;  // below the demo folder
   std::string ends_as;       // status of the rollout
   std::string
-      held_then_aborted;  // why the demo's operator aborts it once it holds, "" = nobody does
+      held_then_aborted;    // why the demo's operator aborts it once it holds, "" = nobody does
+  bool line_stops = false;  // somebody's production line stops meanwhile, and a rule pauses it
 };
 
 /// What was measured of one rollout, from the engine's own records.
@@ -27,9 +28,10 @@ struct Facts {
   std::string status;
   std::string why;  // the engine's sentence
   int targeted = 0;
-  int activations = 0;                    // devices that ran the release, however shortly
-  int reverted = 0;                       // of these, the ones that said that they went back
-  int exposed_outside_canary = 0;         // of these, taken by a later stage than the first
+  int activations = 0;             // devices that ran the release, however shortly
+  int reverted = 0;                // of these, the ones that said that they went back
+  int exposed_outside_canary = 0;  // of these, taken by a later stage than the first
+  bool paused_by_rule = false;
   std::int64_t bytes_sent = 0;            // that devices counted at their links for this release
   std::int64_t full_bytes = 0;            // the same devices with the whole artifact
   std::optional<std::int64_t> detect_ms;  // first activation -> decision to roll back

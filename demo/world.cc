@@ -22,6 +22,7 @@ constexpr auto kStartTimeout = std::chrono::seconds(20);
 constexpr auto kPollEvery = std::chrono::milliseconds(20);
 constexpr int kInferencesPerSecond = 20;
 constexpr int kBrokerAttempts = 3;
+constexpr const char* kEngineUser = "sluice-engine";
 
 Result<int> FreeLoopbackPort() {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -127,13 +128,26 @@ Status World::StartBroker() {
 
 Status World::TryToStartBroker() {
   SLUICE_ASSIGN(broker_port_, FreeLoopbackPort());
-  SLUICE_TRY(WriteText(Path("mosquitto.conf"),
-                       "listener " + std::to_string(broker_port_) +
-                           " 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\n"
-                           "max_queued_messages 1000\npersistence false\n"));
+  // What an operator's broker says before anybody has heard of Sluice; the rest is `broker init`.
+  const std::string etc = Path("etc");
+  fs::remove_all(etc);
+  fs::create_directories(etc + "/mosquitto/conf.d");
+  std::string config = "listener " + std::to_string(broker_port_) +
+                       " 127.0.0.1\nallow_anonymous true\npersistence false\ninclude_dir " + etc +
+                       "/mosquitto/conf.d\n";
+  // Root's broker becomes another user, who may enter neither this folder nor the programs'.
+  if (geteuid() == 0) config += "user root\n";
+  if (!options_.with_plugin) config += "set_tcp_nodelay true\nmax_queued_messages 1000\n";
+  SLUICE_TRY(WriteText(etc + "/mosquitto/mosquitto.conf", config));
+  if (options_.with_plugin) {
+    SLUICE_TRY(
+        Run({Program("sluice"), "broker", "init", "--prefix", etc, "--server", "demo",
+             "--no-listener", "--engine-user", kEngineUser, "--objects", Path("engine/objects")},
+            kToolTimeout));
+  }
   const fs::path installed = "/usr/sbin/mosquitto";
   SLUICE_TRY(StartChild("mosquitto", {fs::exists(installed) ? installed.string() : "mosquitto",
-                                      "-c", Path("mosquitto.conf")}));
+                                      "-c", etc + "/mosquitto/mosquitto.conf"}));
   ChildProcess& broker = children_.back().process;
   SLUICE_TRY(WaitFor(
       "mosquitto", [&] { return broker.Poll().has_value() || AcceptsConnections(broker_port_); }));
@@ -147,6 +161,8 @@ Status World::StartEngine() {
                                    Path("engine"),
                                    "--broker",
                                    BrokerUrl(),
+                                   "--broker-user",
+                                   kEngineUser,
                                    "--fleet",
                                    "demo",
                                    "--root",
@@ -186,8 +202,8 @@ Status World::StartAgent(int index) {
   const std::string hook = Program("digits-hook");
   SLUICE_TRY(WriteText(Path(name + ".conf"),
                        "broker = " + BrokerUrl() + "\nfleet = demo\ndevice = " + name +
-                           "\nmodel = digits\nhardware = " + HardwareOf(index) +
-                           "\nruntime_abi = digits-1\nhook_validate = " + hook +
+                           "\nusername = " + name + "\nmodel = digits\nhardware = " +
+                           HardwareOf(index) + "\nruntime_abi = digits-1\nhook_validate = " + hook +
                            " validate\nhook_activate = " + hook + " activate --socket " + socket +
                            "\nhook_health = " + hook + " health --socket " + socket + "\n"));
   SLUICE_TRY(Run({Program("sluice-agent"), "init", "--config", Path(name + ".conf"), "--state-dir",
@@ -195,6 +211,12 @@ Status World::StartAgent(int index) {
                  kToolTimeout));
   return StartChild(name, {Program("sluice-agent"), "run", "--config", Path(name + ".conf"),
                            "--state-dir", state_dir});
+}
+
+Status World::Say(const std::string& topic, const std::string& payload) const {
+  return Run({"mosquitto_pub", "-h", "127.0.0.1", "-p", std::to_string(broker_port_), "-q", "1",
+              "-t", topic, "-m", payload},
+             kToolTimeout);
 }
 
 Status World::CheckAlive() {

@@ -15,13 +15,14 @@
 namespace sluice::demo {
 
 struct WorldOptions {
-  std::filesystem::path bin;          // where the built programs are
-  std::filesystem::path data;         // the digit images
-  std::filesystem::path dir;          // an empty folder for all that the demo writes
-  int fleet_devices = 80;             // in one process, each with its own session and slots
-  int agent_devices = 8;              // sluice-agent processes, each beside an application process
-  std::function<bool()> interrupted;  // asked where the demo waits; may be empty
-  std::filesystem::path rules{};       // the engine's rule file, "" = none
+  std::filesystem::path bin;      // where the built programs are
+  std::filesystem::path data;     // the digit images
+  std::filesystem::path dir;      // an empty folder for all that the demo writes
+  int fleet_devices = 80;         // in one process, each with its own session and slots
+  int agent_devices = 8;          // sluice-agent processes, each beside an application process
+  bool with_plugin = true;        // in the broker, and its guard on
+  std::filesystem::path rules{};  // the engine's rule file, "" = none
+  std::function<bool()> interrupted{};  // asked where the demo waits; may be empty
 };
 
 class World {
@@ -48,6 +49,8 @@ class World {
   Result<std::string> Sluice(const std::vector<std::string>& args) const;
   /// The same with `-o json`, parsed.
   Result<nlohmann::json> Ask(std::vector<std::string> args) const;
+  /// One message of somebody else on the broker, by mosquitto_pub.
+  Status Say(const std::string& topic, const std::string& payload) const;
   /// All devices, over as many pages as it takes.
   Result<std::vector<nlohmann::json>> Devices() const;
   /// What a device says of itself, by `sluice-agent status --json`; of one of the fleet only while

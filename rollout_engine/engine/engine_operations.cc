@@ -108,7 +108,9 @@ Result<Outcome> Engine::RunOnRollout(const Operation& operation) {
 }
 
 Result<EventBody> Engine::EventOf(const Operation& operation, const RolloutEntry& entry) {
-  const std::string& reason = operation.reason;
+  // A rule does what an operator told it to; which one, people must see.
+  const std::string reason =
+      operation.via == "rule" ? operation.by + ": " + operation.reason : operation.reason;
   if (operation.op == "start") {
     // Only a scheduled one looks for devices; the machine refuses to start any other.
     if (entry.rollout.status != RolloutStatus::kScheduled) return EventBody(Started{});

@@ -60,8 +60,9 @@ Result<Scope> MessageView::ScopeFor(RuleFormat format) {
     const Value value = Payload::Member(scope.payload->root(), key);
     if (!into && value.kind == Value::Kind::kText) into = value.text;
   };
-  named("client_id", scope.client_id);
-  named("username", scope.client_name);
+  // To the plugin they are one: the guard holds every device to it.
+  named("device", scope.client_id);
+  named("device", scope.client_name);
   return scope;
 }
 

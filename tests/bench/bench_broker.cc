@@ -18,6 +18,7 @@
 #include "tests/bench/latency_probe.h"
 #include "tests/bench/process_stats.h"
 #include "tests/bench/report.h"
+#include "tests/bench/rule_cost.h"
 #include "tests/support/mosquitto_broker.h"
 
 namespace sluice::bench {
@@ -309,6 +310,9 @@ Result<Findings> Measure(const Setup& setup) {
                            {"without_us", foreign.without_us}});
   findings.goals.push_back(
       {"plugin's cost on an unrelated message, percent", 100 * (foreign.ratio - 1), 3});
+  const RuleCost rules = MeasureRules();
+  findings.goals.insert(findings.goals.end(), rules.goals.begin(), rules.goals.end());
+  findings.rows.insert(findings.rows.end(), rules.rows.begin(), rules.rows.end());
   return findings;
 }
 

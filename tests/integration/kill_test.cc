@@ -95,7 +95,8 @@ class KillTest : public ::testing::Test {
                 .data = SLUICE_SOURCE_DIR "/data/optdigits.csv.gz",
                 .dir = directory_.path(),
                 .fleet_devices = kFleetDevices,
-                .agent_devices = kAgentDevices}) {}
+                .agent_devices = kAgentDevices,
+                .with_plugin = false}) {}
 
   void SetUp() override {
     Require(world_.MakeKeys());

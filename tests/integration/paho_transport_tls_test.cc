@@ -2,52 +2,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-
 #include "common/mqtt/paho_transport.h"
+#include "tests/support/certificates.h"
 #include "tests/support/mosquitto_broker.h"
 #include "tests/support/recording_events.h"
 
 namespace sluice {
 namespace {
 
+using test_support::Certificates;
 using test_support::MosquittoBroker;
 using test_support::RecordingEvents;
-using test_support::TemporaryDirectory;
-
-/// Certificates for one test, made by the openssl program; keys of curve P-256.
-class Certificates {
- public:
-  /// A certificate authority NAME.pem.
-  void MakeAuthority(const std::string& name) {
-    Run("openssl req -x509 " + NewKey(name) + " -out " + File(name + ".pem") +
-        " -subj /CN=" + name + " -days 2");
-  }
-  /// NAME.pem and NAME.key, signed by that authority, for the host `san` ("DNS:localhost").
-  void MakeServer(const std::string& name, const std::string& authority, const std::string& san,
-                  int days = 2) {
-    directory_.Write("san", "subjectAltName=" + san + "\n");
-    Run("openssl req " + NewKey(name) + " -out " + File(name + ".csr") + " -subj /CN=" + name);
-    Run("openssl x509 -req -in " + File(name + ".csr") + " -CA " + File(authority + ".pem") +
-        " -CAkey " + File(authority + ".key") + " -CAcreateserial -out " + File(name + ".pem") +
-        " -days " + std::to_string(days) + " -extfile " + File("san"));
-  }
-  std::string File(const std::string& name) const { return directory_.File(name); }
-  /// Mosquitto's listener with that certificate.
-  std::string ListenerConfig(const std::string& name) const {
-    return "certfile " + File(name + ".pem") + "\nkeyfile " + File(name + ".key") + "\n";
-  }
-
- private:
-  std::string NewKey(const std::string& name) const {
-    return "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -keyout " + File(name + ".key");
-  }
-  static void Run(const std::string& command) {
-    ASSERT_EQ(std::system((command + " 2>/dev/null").c_str()), 0) << command;
-  }
-
-  TemporaryDirectory directory_;
-};
 
 class PahoTransportTls : public ::testing::Test {
  protected:

@@ -70,6 +70,7 @@ class FleetDevice {
     sdk_options.broker_url = options.broker_url;
     sdk_options.fleet_id = options.fleet_id;
     sdk_options.device_id = name_;
+    sdk_options.username = name_;  // what a broker's guard knows a device by
     sdk_options.model = kModelName;
     sdk_options.hardware =
         options.hardware[static_cast<std::size_t>(number - 1) % options.hardware.size()];

@@ -268,7 +268,8 @@ TEST_F(PluginInstanceTest, MakesTheChunkServiceAnewWhenItsSettingsChange) {
   instance->OnReload();
   EXPECT_EQ(chunks.made, 2);
   instance->OnTick();
-  EXPECT_EQ(broker.Take("/lease")[0]["policy_seq"], 0) << "what was blocked must be said again";
+  EXPECT_EQ(broker.Take("/lease")[0]["policy_seq"], 9);
+  EXPECT_EQ(chunks.blocked.size(), 1U) << "the new service knows what was blocked";
 }
 
 TEST_F(PluginInstanceTest, HoldsTheNewestListOfBlockedObjectsAndTellsItsNumber) {

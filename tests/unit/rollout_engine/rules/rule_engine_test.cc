@@ -263,7 +263,7 @@ TEST_F(RulesAtWork, KnowTheClientOfAnEventOfTheBrokerAndOfNothingElse) {
       "    when: client.id == 'cam-1'\n    do: [ { device.quarantine: { device: \"${client.id}\" } "
       "} ]\n",
       "sluice/v1/server/+server/event");
-  const std::string_view event = R"({"type":"malformed","client_id":"cam-1","username":"u"})";
+  const std::string_view event = R"({"type":"malformed","device":"cam-1"})";
   const RuleOutput output = Say("sluice/v1/server/s1/event", event);
   ASSERT_EQ(output.actions.size(), 1u);
   EXPECT_EQ(output.actions[0].target, "cam-1");
