@@ -15,6 +15,7 @@
 namespace sluice::demo {
 namespace {
 
+constexpr std::int64_t kInterruptPollMs = 100;
 constexpr std::size_t kOutputMax = std::size_t{64} << 20;
 constexpr auto kTermGrace = std::chrono::seconds(5);
 
@@ -54,13 +55,19 @@ bool WaitUntil(pid_t pid, std::chrono::steady_clock::time_point deadline, int& w
 
 // Reads both pipes until both are closed or the deadline passes.
 bool Drain(std::array<int, 2> fds, std::array<std::string*, 2> texts,
-           std::chrono::steady_clock::time_point deadline) {
+           std::chrono::steady_clock::time_point deadline,
+           const std::function<bool()>& interrupted) {
   std::array<pollfd, 2> polled = {pollfd{fds[0], POLLIN, 0}, pollfd{fds[1], POLLIN, 0}};
   while (polled[0].fd >= 0 || polled[1].fd >= 0) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         deadline - std::chrono::steady_clock::now());
-    if (left.count() <= 0) return false;
-    if (poll(polled.data(), polled.size(), static_cast<int>(left.count())) < 0) return false;
+    if (left.count() <= 0 || (interrupted && interrupted())) return false;
+    // A signal may come between the question above and the wait, which then must be short.
+    const auto wait = std::min<std::int64_t>(left.count(), kInterruptPollMs);
+    if (poll(polled.data(), polled.size(), static_cast<int>(wait)) < 0) {
+      if (errno != EINTR) return false;
+      continue;
+    }
     for (std::size_t i = 0; i < polled.size(); ++i) {
       if (polled[i].fd < 0 || polled[i].revents == 0) continue;
       char buffer[16'384];
@@ -77,7 +84,8 @@ bool Drain(std::array<int, 2> fds, std::array<std::string*, 2> texts,
 
 }  // namespace
 
-Result<Finished> RunProgram(const std::vector<std::string>& argv, std::chrono::seconds timeout) {
+Result<Finished> RunProgram(const std::vector<std::string>& argv, std::chrono::seconds timeout,
+                            const std::function<bool()>& interrupted) {
   std::array<int, 2> out{}, err{};
   if (pipe2(out.data(), O_CLOEXEC) != 0) return Fail(ErrorCode::kIo, "pipe failed");
   if (pipe2(err.data(), O_CLOEXEC) != 0) {
@@ -90,8 +98,8 @@ Result<Finished> RunProgram(const std::vector<std::string>& argv, std::chrono::s
   close(err[1]);
   Finished finished;
   const auto deadline = std::chrono::steady_clock::now() + timeout;
-  bool in_time =
-      pid.has_value() && Drain({out[0], err[0]}, {&finished.out, &finished.err}, deadline);
+  bool in_time = pid.has_value() &&
+                 Drain({out[0], err[0]}, {&finished.out, &finished.err}, deadline, interrupted);
   close(out[0]);
   close(err[0]);
   if (!pid) return Fail(pid.error());

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,8 +21,9 @@ struct Finished {
 };
 
 /// Runs `argv` to its end and collects stdout and stderr (64 MiB each at most); killed after
-/// `timeout` (E_TIMEOUT).
-Result<Finished> RunProgram(const std::vector<std::string>& argv, std::chrono::seconds timeout);
+/// `timeout`, or within 0.1 s once `interrupted` says so (E_TIMEOUT).
+Result<Finished> RunProgram(const std::vector<std::string>& argv, std::chrono::seconds timeout,
+                            const std::function<bool()>& interrupted = {});
 
 /// A program that runs beside its parent; stdout and stderr go to a file. Killed (SIGTERM, then
 /// SIGKILL after 5 s) by the destructor, and by the kernel when the parent dies.

@@ -86,7 +86,7 @@ fs::path World::ModelPath(const std::string& release) const {
 }
 
 Status World::Run(const std::vector<std::string>& argv, std::chrono::seconds timeout) const {
-  SLUICE_ASSIGN(const Finished finished, RunProgram(argv, timeout));
+  SLUICE_ASSIGN(const Finished finished, RunProgram(argv, timeout, options_.interrupted));
   if (finished.exit_code == 0) return {};
   return Fail(ErrorCode::kInternal, fs::path(argv[0]).filename().string() + " " + argv[1] +
                                         " ended with " + std::to_string(finished.exit_code) + ": " +

@@ -30,6 +30,7 @@ class RulesOnABroker : public ::testing::Test {
                 .dir = MakeDir(directory_.File("world")),
                 .fleet_devices = kFleetDevices,
                 .agent_devices = 0,
+                .with_plugin = false,  // rules work on any broker
                 .rules = rules_}) {}
 
   void SetUp() override {

@@ -263,7 +263,9 @@ TEST_F(PluginInstanceTest, TakesNewLimitsAndRolesAtAReload) {
 TEST_F(PluginInstanceTest, MakesTheChunkServiceAnewWhenItsSettingsChange) {
   Load();
   instance->OnControl(Of("engine"),
-                      AsBytes(R"({"commands":[{"command":"blockObjects","objects":[],"seq":9}]})"));
+                      AsBytes(R"({"commands":[{"command":"blockObjects","objects":[")" +
+                              std::string(64, 'a') + R"("],"seq":9}]})"));
+  chunks.blocked.clear();
   Configure(std::string(kGood) + "turn_bytes 65536\n");
   instance->OnReload();
   EXPECT_EQ(chunks.made, 2);

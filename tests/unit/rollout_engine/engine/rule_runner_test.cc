@@ -178,10 +178,10 @@ TEST_F(RulesOfAFleet, QuarantineADevice) {
                  "    when: payload.type == 'malformed'\n"
                  "    do: [ { device.quarantine: { device: \"${client.id}\" } } ]\n"));
   StartRollout();
-  Say("sluice/v1/server/s1/event", R"({"type":"malformed","client_id":"dev-003"})");
+  Say("sluice/v1/server/s1/event", R"({"type":"malformed","device":"dev-003"})");
   EXPECT_EQ(fleet_.engine().devices().Find("dev-003")->quarantine,
             "quarantined by rule:bad: a message on sluice/v1/server/s1/event");
-  Say("sluice/v1/server/s1/event", R"({"type":"malformed","client_id":"nobody"})");
+  Say("sluice/v1/server/s1/event", R"({"type":"malformed","device":"nobody"})");
   EXPECT_THAT(News().back(), HasSubstr("E_NOT_FOUND: device.quarantine: no device nobody"));
 }
 
