@@ -12,6 +12,11 @@ function(sluice_options target)
     target_compile_options(${target} PRIVATE -fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer
                                              -fno-sanitize-recover=all)
     target_link_options(${target} PUBLIC -fsanitize=${SLUICE_SANITIZE})
+    # Under sanitizers the compiler takes far longer than what these do at run time.
+    if(target MATCHES "^sluice_(cli_lib|api|engine|config|registry|agent_commands|demo_world)$" OR
+       NOT target MATCHES "^(sluice_|digits-)")
+      target_compile_options(${target} PRIVATE -O0)
+    endif()
   endif()
   if(SLUICE_FUZZ AND NOT target MATCHES "^fuzz_")
     target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link,address,undefined)
@@ -43,6 +48,10 @@ function(sluice_test name label)
   target_link_libraries(${name} PRIVATE ${ARG_LIBS} GTest::gmock_main)
   # What is tested is optimised as ever; to optimise the tests takes longer than to run them.
   target_compile_options(${name} PRIVATE -O0)
+  # The behaviour under test is in the libraries; checking gtest's own templates doubles the compile time.
+  if(SLUICE_SANITIZE MATCHES "undefined")
+    target_compile_options(${name} PRIVATE -fno-sanitize=undefined)
+  endif()
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)
   endif()

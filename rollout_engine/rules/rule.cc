@@ -42,8 +42,8 @@ std::vector<std::string> RuleSet::Filters() const {
     if (rule.mode != RuleMode::kOff) filters.push_back(rule.topic.filter);
   }
   std::ranges::sort(filters);
-  const auto repeated = std::ranges::unique(filters);
-  filters.erase(repeated.begin(), repeated.end());
+  const auto repeated = std::unique(filters.begin(), filters.end());
+  filters.erase(repeated, filters.end());
   return filters;
 }
 

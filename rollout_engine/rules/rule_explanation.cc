@@ -45,6 +45,7 @@ Result<std::vector<RuleExplanation>> ExplainRules(const RuleSet& set, const Rule
   trie.Match(message.topic, matched);
   MessageView view(message, now_s);
   std::vector<RuleExplanation> explanations;
+  explanations.reserve(matched.size());
   for (const std::uint32_t rule : matched) explanations.push_back(Explain(set.rules[rule], view));
   return explanations;
 }
