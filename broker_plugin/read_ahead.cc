@@ -80,7 +80,12 @@ bool ThreadReadAhead::StartThread() {
 void ThreadReadAhead::ThreadMain() {
   std::vector<std::uint8_t> scratch(limits::kReadAheadStepBytes);
   while (const auto wanted = Next()) {
-    const bool ok = ReadThrough(*wanted, scratch);
+    bool ok = false;
+    try {
+      ok = ReadThrough(*wanted, scratch);
+    } catch (...) {
+      // What leaves a thread ends the broker; a job whose range cannot be read just ends.
+    }
     const std::lock_guard lock(mutex_);
     finished_.push_back({wanted->ticket, ok});
   }
