@@ -144,8 +144,12 @@ void ReadBrokerConfig(std::string_view text, ExistingBroker& broker) {
 }
 
 Result<std::vector<PlacedFile>> BrokerFiles(const BrokerSetup& setup,
-                                            const ExistingBroker& existing) {
+                                            const ExistingBroker& broker) {
   SLUICE_TRY(CheckNames(setup));
+  ExistingBroker existing = broker;
+  // Without any listener Mosquitto opens one on loopback to everybody, and somebody means to use
+  // it.
+  if (setup.security == BrokerSecurity::kNone) existing.has_listeners = true;
   if (existing.has_our_plugin) {
     return Fail(ErrorCode::kConflict,
                 "this broker loads sluice_plugin.so already; take that out "

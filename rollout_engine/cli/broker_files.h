@@ -49,7 +49,6 @@ struct PlacedFile {
 /// The files to write; a broker that is in use keeps its listeners, its ACL and its limits.
 /// E_CONFLICT where the plugin cannot work (per_listener_settings) or is there already;
 /// E_BAD_IDENTITY for names that are no topic level; E_USAGE for files that are not named.
-Result<std::vector<PlacedFile>> BrokerFiles(const BrokerSetup& setup,
-                                            const ExistingBroker& existing);
+Result<std::vector<PlacedFile>> BrokerFiles(const BrokerSetup& setup, const ExistingBroker& broker);
 
 }  // namespace sluice

@@ -64,6 +64,15 @@ TEST(BrokerFiles, LeaveABrokerInUseItsAccessRulesAndLimits) {
   EXPECT_EQ(TextOf(*files, "/acl"), "");
 }
 
+TEST(BrokerFiles, CloseNothingWhereTheyAddNoListener) {
+  BrokerSetup setup = WithCertificates();
+  setup.security = BrokerSecurity::kNone;
+  const auto files = BrokerFiles(setup, Reading("persistence true\n"));
+  ASSERT_TRUE(files.has_value()) << files.error().Line();
+  EXPECT_THAT(TextOf(*files, "conf.d/sluice.conf"), Not(HasSubstr("allow_anonymous")));
+  EXPECT_THAT(TextOf(*files, "plugin.conf"), HasSubstr("foreign_topics allow\n"));
+}
+
 TEST(BrokerFiles, LetAnAclThatIsThereDecideOnOtherTopics) {
   for (const char* acl : {"listener 1883\nacl_file /etc/mosquitto/acl\n",
                           "listener 1883\nplugin /usr/lib/mosquitto_dynamic_security.so\n"}) {
