@@ -93,6 +93,7 @@ class ChunkServer {
                  std::uint64_t device_bytes_per_s, BootMs now);
 
   /// Whether the next TICK should come soon.
+  [[nodiscard]] bool IsServing() const { return !paused_ && !blocked_too_many_; }
   [[nodiscard]] bool HasPendingJobs() const { return !jobs_.empty() || !refusals_.empty(); }
   [[nodiscard]] std::size_t pending_jobs() const { return jobs_.size(); }
   [[nodiscard]] ChunkStatusView Snapshot(BootMs now) const;
@@ -121,7 +122,6 @@ class ChunkServer {
     kBrokerRefused,  // nobody should go on in this TICK
   };
 
-  [[nodiscard]] bool IsServing() const { return !paused_ && !blocked_too_many_; }
   [[nodiscard]] std::uint64_t WindowBytes(std::uint32_t chunk_size) const;
   Job& StartJob(std::string_view device, const FetchRequest& request, std::uint64_t object_size);
   void Drop(Job& job);

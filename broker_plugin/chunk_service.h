@@ -62,6 +62,7 @@ class ChunkService {
   virtual void Resume() = 0;
   /// False when there is no such budget to set.
   virtual bool SetBudget(const ServingBudget& /*budget*/) { return false; }
+  [[nodiscard]] virtual bool IsServing() const = 0;  // as Status() says it, for every turn
   [[nodiscard]] virtual ServingStatus Status() const = 0;
   [[nodiscard]] virtual std::size_t PendingJobs() const = 0;
   /// At most `count_max` of the pending jobs, for people to look at.

@@ -15,11 +15,15 @@ void Lease::SetServer(std::string_view server) {
   topic_ = "sluice/v1/server/" + server_ + "/lease";
 }
 
-void Lease::OnTick(const ServingStatus& status, std::size_t jobs, std::uint64_t policy_seq) {
-  const BootMs now = clock_.Boot();
-  const bool due = !published_at_ || now - *published_at_ >= limits::kLeaseInterval;
-  const bool changed = status.serving != serving_ || policy_seq != policy_seq_;
-  if (topic_.empty() || (!due && !changed)) return;
+bool Lease::IsDue(BootMs now, bool serving, std::uint64_t policy_seq) const {
+  if (topic_.empty()) return false;
+  if (serving != serving_ || policy_seq != policy_seq_) return true;
+  return !published_at_ || now - *published_at_ >= limits::kLeaseInterval;
+}
+
+void Lease::OnTick(BootMs now, const ServingStatus& status, std::size_t jobs,
+                   std::uint64_t policy_seq) {
+  if (!IsDue(now, status.serving, policy_seq)) return;
   published_at_ = now;
   serving_ = status.serving;
   policy_seq_ = policy_seq;

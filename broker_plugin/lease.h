@@ -22,9 +22,11 @@ class Lease {
   /// REQUIRES: a topic level. Before the first call nothing is published.
   void SetServer(std::string_view server);
 
-  /// Publishes when 5 s have passed since the last time, or at once when `serving` or `policy_seq`
-  /// changed.
-  void OnTick(const ServingStatus& status, std::size_t jobs, std::uint64_t policy_seq);
+  /// True when 5 s have passed since the last word, or at once when one of these changed. A TICK
+  /// follows every message of the broker: what there is to say is gathered only if this says so.
+  [[nodiscard]] bool IsDue(BootMs now, bool serving, std::uint64_t policy_seq) const;
+  /// Publishes if it is due.
+  void OnTick(BootMs now, const ServingStatus& status, std::size_t jobs, std::uint64_t policy_seq);
 
  private:
   Broker& broker_;

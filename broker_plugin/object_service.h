@@ -31,6 +31,7 @@ class ObjectService final : public ChunkService {
   void Pause() override { server_.Pause(); }
   void Resume() override { server_.Resume(); }
   bool SetBudget(const ServingBudget& budget) override;
+  [[nodiscard]] bool IsServing() const override { return server_.IsServing(); }
   [[nodiscard]] ServingStatus Status() const override;
   [[nodiscard]] std::size_t PendingJobs() const override;
   [[nodiscard]] std::vector<ServingJob> Jobs(std::size_t count_max) const override;

@@ -82,7 +82,7 @@ void PluginInstance::Fault(std::string_view what) noexcept {
   } catch (...) {
   }
   try {
-    lease_.OnTick({}, 0, policy_seq_);
+    lease_.OnTick(clock_.Boot(), {}, 0, policy_seq_);
   } catch (...) {
   }
 }
@@ -171,7 +171,7 @@ void PluginInstance::OnTick() noexcept {
   });
   if (mode_ != Mode::kFault) return;
   try {
-    lease_.OnTick({}, 0, policy_seq_);  // goes on saying that nothing is served
+    lease_.OnTick(clock_.Boot(), {}, 0, policy_seq_);  // goes on saying that nothing is served
   } catch (...) {
   }
 }
@@ -187,14 +187,10 @@ void PluginInstance::Tick() {
     broker_.Kick(username);
   }
   if (mode_ != Mode::kOpen) return;
-  ServingStatus status;
-  std::size_t jobs = 0;
-  if (chunks_ != nullptr) {
-    chunks_->OnTick(now);
-    status = chunks_->Status();
-    jobs = chunks_->PendingJobs();
-  }
-  lease_.OnTick(status, jobs, policy_seq_);
+  if (chunks_ != nullptr) chunks_->OnTick(now);
+  if (!lease_.IsDue(now, chunks_ != nullptr && chunks_->IsServing(), policy_seq_)) return;
+  if (chunks_ == nullptr) return lease_.OnTick(now, {}, 0, policy_seq_);
+  lease_.OnTick(now, chunks_->Status(), chunks_->PendingJobs(), policy_seq_);
 }
 
 void PluginInstance::OnReload() noexcept {

@@ -44,6 +44,7 @@ class FakeChunkService final : public ChunkService {
     log_.budgets.push_back(budget);
     return log_.has_budgets;
   }
+  [[nodiscard]] bool IsServing() const override { return !log_.paused; }
   [[nodiscard]] ServingStatus Status() const override {
     return {!log_.paused, 512 * 1'024, 65'280, 11, 12};
   }

@@ -16,7 +16,7 @@ struct LeaseTest : testing::Test {
 };
 
 TEST_F(LeaseTest, IsARetainedWordOfAllThatTheEngineNeeds) {
-  lease.OnTick(serving, 3, 17);
+  lease.OnTick(clock.Boot(), serving, 3, 17);
   ASSERT_EQ(broker.published.size(), 1U);
   EXPECT_EQ(broker.published[0].topic, "sluice/v1/server/hall-3/lease");
   EXPECT_TRUE(broker.published[0].retain);
@@ -29,7 +29,7 @@ TEST_F(LeaseTest, IsARetainedWordOfAllThatTheEngineNeeds) {
 
 TEST_F(LeaseTest, IsRenewedEveryFiveSeconds) {
   for (int i = 0; i < 20; ++i) {
-    lease.OnTick(serving, 0, 0);
+    lease.OnTick(clock.Boot(), serving, 0, 0);
     clock.Advance(1'000);
   }
   EXPECT_EQ(broker.published.size(), 4U);
@@ -37,9 +37,9 @@ TEST_F(LeaseTest, IsRenewedEveryFiveSeconds) {
 }
 
 TEST_F(LeaseTest, IsTakenBackAtOnce) {
-  lease.OnTick(serving, 0, 0);
+  lease.OnTick(clock.Boot(), serving, 0, 0);
   clock.Advance(1);
-  lease.OnTick({}, 0, 0);
+  lease.OnTick(clock.Boot(), {}, 0, 0);
   const auto leases = broker.Take("/lease");
   ASSERT_EQ(leases.size(), 2U);
   EXPECT_EQ(leases[1]["serving"], false);
