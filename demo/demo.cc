@@ -94,8 +94,28 @@ std::vector<std::string> DevicesOffTheLastGoodRelease(const World& world) {
       .value_or(std::vector<std::string>{"the engine does not answer"});
 }
 
-int Report(const Options& options, const Result<std::vector<Facts>>& told,
-           const std::vector<std::string>& off, double seconds) {
+// Whether the chunks came from inside the broker, and not from the engine behind it.
+bool ReportServing(std::int64_t from_plugin, nlohmann::json& json) {
+  std::int64_t sent = 0;
+  for (const nlohmann::json& rollout : json["rollouts"])
+    sent += rollout.at("bytes_sent").get<std::int64_t>();
+  json["bytes_sent"] = sent;
+  json["bytes_served_by_plugin"] = from_plugin;
+  std::printf("The broker's plugin served %.0f kB; the devices counted %.0f kB\n",
+              static_cast<double>(from_plugin) / 1000, static_cast<double>(sent) / 1000);
+  if (10 * from_plugin >= 9 * sent) return true;
+  std::printf("WRONG: the engine served what its broker should have\n");
+  return false;
+}
+
+struct Ending {
+  std::vector<std::string> off;  // devices that do not run what they should
+  Result<std::int64_t> bytes_served_by_plugin = 0;
+};
+
+int Report(const Options& options, const Result<std::vector<Facts>>& told, const Ending& ending,
+           double seconds) {
+  const std::vector<std::string>& off = ending.off;
   bool good = told.has_value() && off.empty();
   nlohmann::json json = {{"api_version", "v1"},        {"seconds", seconds},
                          {"devices", kDevices},        {"agent_processes", kAgentDevices},
@@ -106,6 +126,12 @@ int Report(const Options& options, const Result<std::vector<Facts>>& told,
       json["rollouts"].push_back(ToJson(facts));
     }
     std::printf("\n%s\n", FactsTable(*told).c_str());
+    if (ending.bytes_served_by_plugin) {
+      good = ReportServing(*ending.bytes_served_by_plugin, json) && good;
+    } else {
+      std::printf("WRONG: %s\n", ending.bytes_served_by_plugin.error().Line().c_str());
+      good = false;
+    }
   } else {
     std::printf("\n%s\n", told.error().Line().c_str());
     json["error"] = told.error().Line();
@@ -152,9 +178,9 @@ int Run(const Options& options) {
     // Whatever failed was the signal's doing: it also ends what the demo was waiting for.
     if (interrupted != 0)
       told = Fail(ErrorCode::kState, "interrupted; what was started is stopped");
-    std::vector<std::string> off;
-    if (told) off = DevicesOffTheLastGoodRelease(world);
-    exit_code = Report(options, told, off, screen.Elapsed());
+    Ending ending;
+    if (told) ending = {DevicesOffTheLastGoodRelease(world), world.BytesServedByPlugin()};
+    exit_code = Report(options, told, ending, screen.Elapsed());
   }
   if (interrupted != 0) exit_code = kInterruptedExit;
   const bool keep_logs = exit_code != 0 && exit_code != kInterruptedExit;

@@ -219,6 +219,20 @@ Status World::Say(const std::string& topic, const std::string& payload) const {
              kToolTimeout);
 }
 
+Result<std::int64_t> World::BytesServedByPlugin() const {
+  SLUICE_ASSIGN(
+      const Finished finished,
+      RunProgram({"mosquitto_rr", "-h", "127.0.0.1", "-p", std::to_string(broker_port_), "-u",
+                  kEngineUser, "-W", "5", "-t", "$CONTROL/sluice/v1", "-e",
+                  "$CONTROL/sluice/v1/response", "-m", R"({"commands":[{"command":"getStatus"}]})"},
+                 kToolTimeout));
+  const json reply = json::parse(finished.out, nullptr, false);
+  const json::json_pointer bytes("/responses/0/data/bytesServed");
+  if (finished.exit_code == 0 && reply.contains(bytes)) return reply[bytes].get<std::int64_t>();
+  return Fail(ErrorCode::kInternal,
+              "the plugin does not tell its status: " + finished.out + finished.err);
+}
+
 Status World::CheckAlive() {
   if (options_.interrupted && options_.interrupted())
     return Fail(ErrorCode::kState, "interrupted; what was started is stopped");

@@ -49,6 +49,8 @@ class World {
   Result<std::string> Sluice(const std::vector<std::string>& args) const;
   /// The same with `-o json`, parsed.
   Result<nlohmann::json> Ask(std::vector<std::string> args) const;
+  /// What the broker's plugin has served so far, by its own count.
+  [[nodiscard]] Result<std::int64_t> BytesServedByPlugin() const;
   /// One message of somebody else on the broker, by mosquitto_pub.
   Status Say(const std::string& topic, const std::string& payload) const;
   /// All devices, over as many pages as it takes.
