@@ -184,6 +184,7 @@ ClientPolicy::ClientPolicy(const PluginConfig& config, const Client& client) {
 }
 
 Plane PlaneOf(std::string_view topic) noexcept {
+  if (IsSurelyForeign(topic)) return Plane::kForeign;
   if (topic.starts_with("$share/")) {  // a filter behind a group's name
     const std::size_t slash = topic.find('/', std::string_view("$share/").size());
     topic = slash == std::string_view::npos ? std::string_view{} : topic.substr(slash + 1);

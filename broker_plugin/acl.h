@@ -89,6 +89,13 @@ struct AclDecision {
 enum class Plane : std::uint8_t { kForeign, kDevice, kServer, kOperator, kControl, kEverywhere };
 Plane PlaneOf(std::string_view topic) noexcept;
 
+/// True of most of a broker's traffic, by one letter: nothing of ours begins so, no `$share/` and
+/// no wildcard. False says nothing.
+inline bool IsSurelyForeign(std::string_view topic) noexcept {
+  return topic.empty() ||
+         (topic[0] != 's' && topic[0] != '$' && topic[0] != '#' && topic[0] != '+');
+}
+
 /// "sluice-dev" and all below it, which is what fails closed.
 inline bool IsDevicePlane(std::string_view topic) noexcept {
   constexpr std::string_view kRoot = "sluice-dev";

@@ -22,6 +22,7 @@ inline constexpr std::size_t kBucketsMax = 20'000;  // devices whose rate is rem
 inline constexpr std::size_t kTickBytesDefault = 256 * kKiB;
 inline constexpr std::size_t kTickBytesMin = 64 * kKiB;
 inline constexpr std::size_t kTickBytesMax = 1'024 * kKiB;
+inline constexpr int kTurnChunks = 2;  // of one device, before the next one's turn
 inline constexpr std::size_t kTickSkipsMax = 512;
 inline constexpr std::size_t kTickRefusalsMax = 64;
 // No foreign message for so long, and the budget of a TICK grows.

@@ -208,7 +208,7 @@ void ChunkServer::OnTick(BootMs now) {
     if (skips_in_a_row >= turn_.size() || skips >= limits::kTickSkipsMax) break;
     Job& job = *turn_.front();
     turn_.splice(turn_.end(), turn_, turn_.begin());
-    const Served served = ServeOne(job, now, sent_bytes);
+    const Served served = ServeTurn(job, now, sent_bytes);
     if (served == Served::kBrokerRefused) break;
     const bool skipped = served == Served::kSkipped;
     skips += skipped ? 1 : 0;
@@ -244,6 +244,18 @@ bool ChunkServer::SendRefusals() {
     refusals_.erase(first);
   }
   return true;
+}
+
+/// Several chunks in a row: whoever receives them is woken once, and not once for each.
+ChunkServer::Served ChunkServer::ServeTurn(Job& job, BootMs now, std::size_t& sent_bytes) {
+  Served served = ServeOne(job, now, sent_bytes);
+  for (int sent = 1; served == Served::kSent && sent < limits::kTurnChunks; ++sent) {
+    if (sent_bytes >= tick_bytes_ || !total_.MaySend(now)) break;
+    const Served next = ServeOne(job, now, sent_bytes);
+    if (next == Served::kSkipped) break;
+    served = next;
+  }
+  return served;
 }
 
 ChunkServer::Served ChunkServer::ServeOne(Job& job, BootMs now, std::size_t& sent_bytes) {
@@ -298,8 +310,9 @@ ChunkServer::Served ChunkServer::ServeOne(Job& job, BootMs now, std::size_t& sen
   sent_bytes += bytes;
   ++counters_.chunks;
   job.owed.PopFront();
-  if (job.owed.empty()) Drop(job);
-  return Served::kSent;
+  if (!job.owed.empty()) return Served::kSent;
+  Drop(job);
+  return Served::kEnded;
 }
 
 /// What was read ahead and is still not there is read all the same: memory is short, or the file

@@ -132,6 +132,7 @@ class ChunkServer {
 
   void NoteReads();
   bool SendRefusals();
+  Served ServeTurn(Job& job, BootMs now, std::size_t& sent_bytes);
   Served ServeOne(Job& job, BootMs now, std::size_t& sent_bytes);
   ReadOutcome ReadChunk(const Job& job, const ObjectFile& file, std::uint64_t offset,
                         std::span<std::uint8_t> to);

@@ -35,7 +35,11 @@ Guard::Guard(const PluginConfig& config, Events& events, BootMs now)
 
 std::optional<Verdict> Guard::OnForeignAclCheck(const Client& client, const AclRequest& request) {
   if (PlaneOf(request.topic) != Plane::kForeign) return std::nullopt;
-  if (client.key != closing_ || request.access != Access::kWrite) closing_ = nullptr;
+  return OnForeignAclCheck(client.key, request.access);
+}
+
+Verdict Guard::OnForeignAclCheck(const void* client, Access access) {
+  if (client != closing_ || access != Access::kWrite) closing_ = nullptr;
   return config_.allow_foreign_topics ? Verdict::kAllow : Verdict::kDefer;
 }
 
@@ -222,7 +226,6 @@ void Guard::RequestKick(std::string_view username) {
 }
 
 std::vector<std::string> Guard::TakeKicks() {
-  closing_ = nullptr;
   if (kicks_.empty()) return {};
   std::vector<std::string> names(kicks_.begin(), kicks_.end());
   kicks_.clear();

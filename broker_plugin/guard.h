@@ -61,6 +61,8 @@ class Guard {
 
   /// The answer for a topic that is not ours; nothing for one that is.
   std::optional<Verdict> OnForeignAclCheck(const Client& client, const AclRequest& request);
+  /// The same where the topic is known to be foreign; `client` is the connection's key.
+  Verdict OnForeignAclCheck(const void* client, Access access);
   Verdict OnAclCheck(const Client& client, const AclRequest& request, BootMs now);
   MessageDecision OnMessage(const Client& client, const InboundMessage& message, BootMs now);
   /// Only what must not connect at all is refused; passwords are checked by others.
@@ -76,6 +78,9 @@ class Guard {
   void RequestKick(std::string_view username);
   /// User names whose connections are to be ended now, each once.
   std::vector<std::string> TakeKicks();
+  [[nodiscard]] bool HasKicks() const { return !kicks_.empty(); }
+  /// A turn of the broker's loop: no will can come any more of who was closing.
+  void OnTurn() { closing_ = nullptr; }
 
   [[nodiscard]] const GuardCounters& counters() const { return counters_; }
   [[nodiscard]] std::size_t devices() const { return devices_.size(); }

@@ -41,6 +41,8 @@ inline constexpr std::uint32_t kEventsBurst = 1'000;
 // The lease and the broker's turns
 inline constexpr std::int64_t kLeaseInterval = 5 * kSecond;
 inline constexpr std::int64_t kTickSilenceMax = 2 * kSecond;
+// With nothing to do it acts in one turn of so many; a broker that sleeps turns ten times a second.
+inline constexpr std::uint32_t kIdleTurns = 4;
 
 // $CONTROL
 inline constexpr std::size_t kControlBytesMax = 64 * kKiB;

@@ -23,6 +23,8 @@ bool ObjectService::OnFetch(std::string_view device, const FetchRequest& request
 }
 
 void ObjectService::OnTick(BootMs now) {
+  // Nearly every turn of a broker that updates nobody.
+  if (!server_.HasPendingJobs() && !is_awake_) return;
   server_.OnTick(now);
   WakeWhilePending();
 }
@@ -37,7 +39,8 @@ void ObjectService::WakeWhilePending() {
                   timer.error().Line() + "; chunks are served, but ten times a second at best");
     }
   }
-  if (timer_) timer_->Set(server_.HasPendingJobs());
+  is_awake_ = server_.HasPendingJobs();
+  if (timer_) timer_->Set(is_awake_);
 }
 
 bool ObjectService::SetBudget(const ServingBudget& budget) {

@@ -48,6 +48,7 @@ class ObjectService final : public ChunkService {
   ChunkServer server_;
   std::optional<WakeTimer> timer_;  // made with the first job
   bool timer_tried_ = false;
+  bool is_awake_ = false;  // jobs were pending when it last looked
 };
 
 }  // namespace sluice::plugin

@@ -54,6 +54,11 @@ std::atomic<bool> is_loaded{false};
 
 std::string_view Text(const char* text) { return text != nullptr ? text : std::string_view{}; }
 
+/// Of most of a broker's traffic, by the first letter alone.
+bool IsSurelyForeign(const char* topic) {
+  return topic == nullptr || sluice::plugin::IsSurelyForeign({topic, *topic == '\0' ? 0U : 1U});
+}
+
 Client ClientOf(const mosquitto* client) {
   if (client == nullptr) return {};
   return {client, Text(mosquitto_client_username(client)), Text(mosquitto_client_id(client))};
@@ -107,6 +112,11 @@ int OnAclCheck(int /*event*/, void* data, void* userdata) noexcept {
     default:
       return MOSQ_ERR_PLUGIN_DEFER;
   }
+  if (IsSurelyForeign(check.topic)) {
+    return Guarded(userdata, MOSQ_ERR_ACL_DENIED, [&](PluginInstance& instance) {
+      return AclCode(instance.OnForeignAclCheck(check.client, request.access));
+    });
+  }
   request.topic = Text(check.topic);
   request.payload = Payload(check.payload, check.payloadlen);
   request.qos = check.qos;
@@ -127,6 +137,12 @@ int OnBasicAuth(int /*event*/, void* data, void* userdata) noexcept {
 
 int OnMessage(int /*event*/, void* data, void* userdata) noexcept {
   const auto& message = *static_cast<const mosquitto_evt_message*>(data);
+  if (IsSurelyForeign(message.topic)) {
+    return Guarded(userdata, MOSQ_ERR_SUCCESS, [](PluginInstance& instance) {
+      instance.OnForeignMessage();
+      return MOSQ_ERR_SUCCESS;
+    });
+  }
   const InboundMessage inbound{Text(message.topic), Payload(message.payload, message.payloadlen),
                                message.qos};
   return Guarded(userdata, MOSQ_ERR_ACL_DENIED, [&](PluginInstance& instance) {

@@ -102,6 +102,10 @@ Verdict PluginInstance::OnAclCheck(const Client& client, const AclRequest& reque
   return mode_ == Mode::kOpen ? verdict : closed();
 }
 
+Verdict PluginInstance::OnForeignAclCheck(const void* client, Access access) noexcept {
+  return guard_.OnForeignAclCheck(client, access);
+}
+
 Verdict PluginInstance::OnBasicAuth(const Client& client) noexcept {
   if (mode_ != Mode::kOpen) return Verdict::kDefer;
   return Contain(Verdict::kDefer, [&] { return guard_.OnBasicAuth(client, clock_.Boot()); });
@@ -109,7 +113,7 @@ Verdict PluginInstance::OnBasicAuth(const Client& client) noexcept {
 
 Verdict PluginInstance::OnMessage(const Client& client, const InboundMessage& message) noexcept {
   if (!IsDevicePlane(message.topic)) {
-    if (chunks_ != nullptr && chunks_->PendingJobs() > 0) chunks_->OnForeignMessage(clock_.Boot());
+    OnForeignMessage();
     return Verdict::kRoute;
   }
   if (mode_ != Mode::kOpen) return Verdict::kDrop;
@@ -123,6 +127,10 @@ Verdict PluginInstance::OnMessage(const Client& client, const InboundMessage& me
     const bool taken = chunks_->OnFetch(decision.device, *decision.fetch, now);
     return taken ? Verdict::kDrop : decision.verdict;
   });
+}
+
+void PluginInstance::OnForeignMessage() noexcept {
+  if (chunks_ != nullptr && chunks_->PendingJobs() > 0) chunks_->OnForeignMessage(clock_.Boot());
 }
 
 void PluginInstance::NoteTickSilence() {
@@ -150,6 +158,7 @@ void PluginInstance::OnDisconnect(const Client& client) noexcept {
 
 void PluginInstance::OnControl(const Client& client, ByteView payload) noexcept {
   if (mode_ != Mode::kOpen) return;
+  idle_turns_ = 0;  // what it changes is told in the next turn
   Contain(0, [&] {
     const ClientPolicy policy(config_, client);
     // ACL_CHECK has refused everybody else, unless it is switched off. Nobody else could read the
@@ -165,6 +174,11 @@ void PluginInstance::OnControl(const Client& client, ByteView payload) noexcept 
 }
 
 void PluginInstance::OnTick() noexcept {
+  guard_.OnTurn();
+  // A turn follows nearly every message of anybody: with nothing to do, not even the clock is read
+  // in most of them.
+  const bool has_work = guard_.HasKicks() || (chunks_ != nullptr && chunks_->PendingJobs() > 0);
+  if (mode_ == Mode::kOpen && !has_work && idle_turns_++ % limits::kIdleTurns != 0) return;
   Contain(0, [&] {
     Tick();
     return 0;

@@ -48,10 +48,14 @@ class PluginInstance final : private ControlActions {
 
   /// kAllow, kDeny or kDefer.
   Verdict OnAclCheck(const Client& client, const AclRequest& request) noexcept;
+  /// The same for a topic that IsSurelyForeign: whose connection it is does not matter then.
+  Verdict OnForeignAclCheck(const void* client, Access access) noexcept;
   /// kDeny or kDefer.
   Verdict OnBasicAuth(const Client& client) noexcept;
   /// kRoute, kDrop or kRefuse.
   Verdict OnMessage(const Client& client, const InboundMessage& message) noexcept;
+  /// A message outside sluice-dev/, which is routed whatever it is.
+  void OnForeignMessage() noexcept;
   void OnDisconnect(const Client& client) noexcept;
   /// A message on $CONTROL/sluice/v1.
   void OnControl(const Client& client, ByteView payload) noexcept;
@@ -100,6 +104,7 @@ class PluginInstance final : private ControlActions {
   std::unique_ptr<ChunkService> chunks_;
   std::set<Digest> blocked_;
   std::uint64_t policy_seq_ = 0;  // of blocked_; 0 = no engine has said anything yet
+  std::uint32_t idle_turns_ = 0;
   BootMs last_tick_;
   bool tick_silence_logged_ = false;
 };

@@ -277,7 +277,7 @@ TEST_F(GuardTest, TellsOfAWillThatWasRefused) {
 TEST_F(GuardTest, TakesNoLaterWriteForAWill) {
   // What shows that the address is another client's by now, one a round.
   const std::vector<std::function<void()>> signs = {
-      [&] { guard.TakeKicks(); },  // a turn of the loop
+      [&] { guard.OnTurn(); },
       [&] { Acl(Of("cam-3"), Access::kWrite, "plant/line/1", "", 0, false); },
       [&] { Hears("cam-1"); },
       [&] { Telemetry("cam-3"); },

@@ -136,6 +136,15 @@ TEST_F(PluginInstanceTest, KeepsTheLeaseWhileItServes) {
   EXPECT_EQ(chunks.ticks, 2);
 }
 
+TEST_F(PluginInstanceTest, ActsInAFewOfTheTurnsInWhichNothingIsToDo) {
+  Load();
+  for (std::uint32_t i = 0; i < 3 * limits::kIdleTurns; ++i) instance->OnTick();
+  EXPECT_EQ(chunks.ticks, 3);
+  chunks.jobs.emplace_back();
+  for (int i = 0; i < 5; ++i) instance->OnTick();
+  EXPECT_EQ(chunks.ticks, 3 + 5);
+}
+
 TEST_F(PluginInstanceTest, SaysThatItServesNothingWithoutAChunkService) {
   Load(false);
   instance->OnTick();
