@@ -1,4 +1,4 @@
-// Serves objects in chunks from inside the broker: one job per device, one chunk per device in
+// Serves objects in chunks from inside the broker: one job per device, a few chunks per device in
 // turn, bounded bytes per TICK.
 //
 // Fetches are only noted; all publishing happens in OnTick, so that serving never delays the
