@@ -1,0 +1,18 @@
+// Guesses the elements of a file that tells nothing of itself, such as the weight shards of
+// TensorFlow.js.
+#pragma once
+
+#include <optional>
+
+#include "common/base/bytes.h"
+#include "rollout_engine/payload/tensor_extent.h"
+
+namespace sluice {
+
+/// Window by window (64 KiB) the float kind and phase under which the bytes look most ordered, by
+/// the order-0 entropy of the exponents; no extent where plain bytes look no worse. Old elements
+/// are taken from the same place, counted from the start or from the end of the base, where their
+/// differences take fewer bits than the new elements alone.
+TensorExtentList GuessElements(std::optional<ByteView> base, ByteView artifact);
+
+}  // namespace sluice
