@@ -84,9 +84,9 @@ double BitsPerByteOfDifferences(ElementKind kind, ByteView window, ByteView old)
   for (std::size_t at = 0; at + width <= window.size(); at += width, ++count) {
     const std::uint32_t a = Ordered(LoadElement(kind, old.data() + at), width);
     const std::uint32_t b = Ordered(LoadElement(kind, window.data() + at), width);
-    const int length = std::bit_width(a > b ? a - b : b - a);
-    lengths.Count(static_cast<std::size_t>(length));
-    plain_bits += length;  // the sign and length - 1 bits
+    const auto length = static_cast<std::size_t>(std::bit_width(a > b ? a - b : b - a));
+    lengths.Count(length);
+    plain_bits += static_cast<double>(length);  // the sign and length - 1 bits
   }
   if (count == 0) return 0;
   return (lengths.Entropy() + plain_bits / static_cast<double>(count)) / width;
