@@ -1,5 +1,4 @@
-// `sluice key`, `root`, `release create|sign|verify|show` and `delta`: everything that needs no
-// engine.
+// `sluice key`, `root` and `release create|sign|verify|show`: what needs no engine.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -242,23 +241,6 @@ TEST_F(OfflineCommands, ReadTheRegistryOfAnEnginesFolder) {
   const Finished damaged = Run({"store", "verify", "engine"});
   EXPECT_EQ(damaged.exit_code, 1);
   EXPECT_NE(damaged.err.find(hex), std::string::npos) << damaged.err;
-}
-
-TEST_F(OfflineCommands, MakeAndApplyADelta) {
-  std::string base(200'000, 'x');
-  for (std::size_t i = 0; i < base.size(); ++i) base[i] = static_cast<char>(i * 31 >> 3);
-  std::string artifact = base;
-  artifact[1000] ^= 1;
-  directory_.Write("base", base);
-  directory_.Write("artifact", artifact);
-  RunWell({"delta", "make", "artifact", "--base", "base", "-o", "payload"});
-  EXPECT_LT(std::filesystem::file_size(directory_.File("payload")), artifact.size() / 4);
-  EXPECT_TRUE(Run({"delta", "info", "payload"}).out.starts_with("delta, "));
-  RunWell({"delta", "apply", "payload", "--base", "base", "-o", "result"});
-  EXPECT_EQ(AsText(ReadFile(directory_.File("result"), 1 << 20).value()), artifact);
-  const Finished wrong_base = Run({"delta", "apply", "payload", "--base", "artifact", "-o", "r2"});
-  EXPECT_TRUE(wrong_base.err.starts_with("E_DELTA_BASE")) << wrong_base.err;
-  EXPECT_NE(wrong_base.exit_code, 0);
 }
 
 TEST_F(OfflineCommands, ExplainThemselves) {
