@@ -22,6 +22,13 @@ nlohmann::json Machine() {
 
 }  // namespace
 
+std::string MachineText() {
+  const nlohmann::json machine = Machine();
+  return machine.at("cpu").get<std::string>() + ", " +
+         std::to_string(machine.at("threads").get<unsigned>()) + " threads, GCC " +
+         machine.at("compiler").get<std::string>();
+}
+
 bool PrintGoals(const std::vector<Goal>& goals) {
   bool all = true;
   for (const Goal& goal : goals) {

@@ -25,6 +25,9 @@ struct Goal {
 /// Prints a line per goal; returns whether all are reached.
 bool PrintGoals(const std::vector<Goal>& goals);
 
+/// The processor, its threads and the compiler, in one line.
+std::string MachineText();
+
 /// {"goals": [...], "rows": rows, "machine": {...} with `more` in it}. E_IO when it cannot be
 /// written.
 Status WriteJson(const std::string& path, const std::vector<Goal>& goals,
