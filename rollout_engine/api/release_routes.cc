@@ -47,6 +47,27 @@ void Publish(const Context& context, const std::string& body, httplib::Response&
   response.set_content(ReleaseToJson((*published)->release), kJsonType);
 }
 
+const char* ClassName(MemoryClass memory_class) {
+  if (memory_class == MemoryClass::kS) return "S";
+  return memory_class == MemoryClass::kM ? "M" : "L";
+}
+
+Json ForecastJson(const std::string& release, const std::vector<ForecastRow>& rows) {
+  Json items = Json::array();
+  bool complete = true;
+  for (const ForecastRow& row : rows) {
+    Json item = {{"hardware", row.hardware}, {"kind", row.base.IsZero() ? "full" : "delta"},
+                 {"base", row.base_release}, {"class", ClassName(row.memory_class)},
+                 {"devices", row.devices},   {"artifact_bytes", row.artifact_bytes}};
+    if (!row.base.IsZero()) item["base_sha256"] = row.base.Hex();
+    if (row.payload_bytes) item["payload_bytes"] = *row.payload_bytes;
+    if (!row.problem.empty()) item["problem"] = row.problem;
+    complete = complete && (row.payload_bytes || !row.problem.empty());
+    items.push_back(std::move(item));
+  }
+  return {{"release", release}, {"complete", complete}, {"items", std::move(items)}};
+}
+
 }  // namespace
 
 void AddReleaseRoutes(httplib::Server& server, const Context& context) {
@@ -54,6 +75,13 @@ void AddReleaseRoutes(httplib::Server& server, const Context& context) {
              [context](const auto& request, auto& response) { List(context, request, response); });
   server.Get(R"(/v1/releases/([^/]+))",
              [context](const auto& request, auto& response) { Show(context, request, response); });
+  server.Get(R"(/v1/releases/([^/]+)/payloads)", [context](const auto& request, auto& response) {
+    const std::string name = request.matches[1];
+    Answer(context, response, [&](Engine& engine) -> Result<Json> {
+      SLUICE_ASSIGN(const std::vector<ForecastRow> rows, engine.ForecastRelease(name));
+      return ForecastJson(name, rows);
+    });
+  });
   AddPost(server, "/v1/releases",
           [context](const httplib::Request&, const std::string& body, httplib::Response& response) {
             Publish(context, body, response);

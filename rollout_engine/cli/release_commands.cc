@@ -1,9 +1,13 @@
 #include <CLI/CLI.hpp>
+#include <chrono>
 #include <filesystem>
+#include <thread>
 
 #include "common/contract/topics.h"
 #include "rollout_engine/cli/commands.h"
 #include "rollout_engine/cli/engine_client.h"
+#include "rollout_engine/cli/forecast_view.h"
+#include "rollout_engine/cli/json_text.h"
 #include "rollout_engine/cli/release_meta.h"
 #include "rollout_engine/cli/release_view.h"
 #include "rollout_engine/registry/file_io.h"
@@ -18,6 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::uint64_t kMetaBytesMax = 65'536;
+constexpr std::chrono::milliseconds kForecastInterval{250};
 
 struct ReleaseOptions {
   std::string name;  // also: the folder of a bundle
@@ -31,6 +36,7 @@ struct ReleaseOptions {
   std::string key;
   std::string root;
   std::string data;
+  double forecast_s = 60;  // 0 = none
 };
 
 /// Paths in a meta file are relative to it: the file can be moved with what it describes.
@@ -92,6 +98,31 @@ Status Sign(Session& session, const ReleaseOptions& options) {
   return {};
 }
 
+/// Waits until the engine has built what the fleet would fetch, and prints its size. The release is
+/// published whatever comes of this.
+void Forecast(Session& session, const EngineClient& engine, const ReleaseOptions& options,
+              const std::string& release) {
+  const BootMs start = session.clock.Boot();
+  for (;;) {
+    const auto forecast = engine.Get("/v1/releases/" + release + "/payloads");
+    const auto json = forecast ? ParseJson(*forecast) : Fail(forecast.error());
+    if (!json) {
+      session.err << "no forecast: " << json.error().Line() << "\n";
+      return;
+    }
+    const auto complete = json->find("complete");
+    const bool is_complete = complete == json->end() || *complete != false;
+    const bool late =
+        static_cast<double>(session.clock.Boot() - start) >= options.forecast_s * 1'000;
+    if (is_complete || late) {
+      if (const Status printed = PrintForecast(session, *forecast); !printed)
+        session.err << "no forecast: " << printed.error().Line() << "\n";
+      return;
+    }
+    std::this_thread::sleep_for(kForecastInterval);
+  }
+}
+
 Status Publish(Session& session, const ReleaseOptions& options) {
   SLUICE_ASSIGN(const Bundle bundle, Bundle::Load(options.name));
   const Release& release = bundle.release();
@@ -111,7 +142,11 @@ Status Publish(Session& session, const ReleaseOptions& options) {
   SLUICE_ASSIGN(
       const std::string answer,
       engine.Post("/v1/releases", {}, PublicationToJson(publication), "application/json"));
-  return PrintRelease(session, answer);
+  SLUICE_TRY(PrintRelease(session, answer));
+  const bool for_people =
+      session.output == OutputFormat::kTable || session.output == OutputFormat::kWide;
+  if (for_people && options.forecast_s > 0) Forecast(session, engine, options, release.name);
+  return {};
 }
 
 /// The registry of an engine's folder, read beside or without its engine.
@@ -219,6 +254,8 @@ void AddReleaseCommands(CLI::App& app, Session& session) {
 
   CLI::App* publish = noun->add_subcommand("publish", "upload a signed bundle to the engine");
   publish->add_option("BUNDLE", options->name)->required();
+  publish->add_option("--forecast", options->forecast_s,
+                      "seconds to wait for the sizes of the fleet's updates; 0: do not ask (60)");
   AddOutputOption(*publish, session);
   publish->callback([&session, options] { session.Finish(Publish(session, *options)); });
 

@@ -19,6 +19,7 @@
 #include "rollout_engine/engine/block_policy.h"
 #include "rollout_engine/engine/operations.h"
 #include "rollout_engine/engine/outbox.h"
+#include "rollout_engine/engine/payload_forecast.h"
 #include "rollout_engine/engine/rollout_plan.h"
 #include "rollout_engine/engine/rollout_runner.h"
 #include "rollout_engine/engine/rule_runner.h"
@@ -82,6 +83,10 @@ class Engine {
   Result<Published> PublishRelease(const Publication& publication);
   /// What Execute would do with such a `create`, without doing it.
   Result<RolloutPlan> PlanRollout(const std::string& file);
+
+  /// Of a release that is published: E_NO_SUCH_VERSION, and E_STATE as for any operation when this
+  /// engine is not in charge. Asks for payloads that are not built.
+  Result<std::vector<ForecastRow>> ForecastRelease(const std::string& release);
 
   /// Ends the turn. On an error nothing of it counts, and the engine does nothing more until it is
   /// opened again.

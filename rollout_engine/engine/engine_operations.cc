@@ -198,4 +198,10 @@ Result<RolloutPlan> Engine::PlanRollout(const std::string& file) {
   return MakePlan(spec, *release, eligible, offers_, ports_.objects);
 }
 
+Result<std::vector<ForecastRow>> Engine::ForecastRelease(const std::string& release) {
+  SLUICE_TRY(CheckInCharge());
+  SLUICE_ASSIGN(const Release* found, offers_.FindRelease(release));
+  return ForecastPayloads(*found, devices_.all(), offers_, ports_.objects);
+}
+
 }  // namespace sluice

@@ -81,6 +81,7 @@ inline constexpr std::size_t kOperationsMax = 100'000;  // remembered for idempo
 inline constexpr std::int64_t kTelemetrySaveInterval = 5'000;  // ms
 inline constexpr std::size_t kRolloutsActiveMax = 64;
 inline constexpr std::size_t kPayloadJobsMax = 64;
+inline constexpr std::size_t kForecastRowsMax = 16;
 inline constexpr std::size_t kDecisionsPerRolloutMax = 20'000;
 
 // The loop

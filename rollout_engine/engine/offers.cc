@@ -184,7 +184,7 @@ Result<std::optional<std::vector<Offers::Candidate>>> Offers::Gather(const Deliv
   bool building = false;
   bool wants_full = false;
   for (const PayloadRequest& request : PlanPayloads(need, transfer)) {
-    const auto payload = Lookup(artifact, request);
+    const auto payload = FindOrBuild(artifact, request);
     // A base that cannot be encoded from is no reason to offer nothing.
     if (!payload && request.base.IsZero()) return Fail(payload.error());
     wants_full = wants_full || request.base.IsZero() || !payload;
@@ -203,7 +203,7 @@ Result<std::optional<std::vector<Offers::Candidate>>> Offers::Gather(const Deliv
       std::any_of(candidates.begin(), candidates.end(),
                   [](const Candidate& candidate) { return candidate.request.base.IsZero(); });
   if (wants_full && !has_full) {
-    SLUICE_ASSIGN(const std::optional<BuiltPayload> payload, Lookup(artifact, full));
+    SLUICE_ASSIGN(const std::optional<BuiltPayload> payload, FindOrBuild(artifact, full));
     if (!payload) return std::optional<Candidates>();
     std::erase_if(candidates, [&](const Candidate& delta) {
       return !IsWorthOffering(delta.payload.size_bytes, payload->size_bytes);
@@ -214,8 +214,8 @@ Result<std::optional<std::vector<Offers::Candidate>>> Offers::Gather(const Deliv
   return std::optional<Candidates>(std::move(candidates));
 }
 
-Result<std::optional<BuiltPayload>> Offers::Lookup(const Digest& artifact,
-                                                   const PayloadRequest& request) {
+Result<std::optional<BuiltPayload>> Offers::FindOrBuild(const Digest& artifact,
+                                                        const PayloadRequest& request) {
   const std::string key = PayloadKey(artifact, request);
   if (const auto built = built_.find(key); built != built_.end())
     return std::optional(built->second);

@@ -58,6 +58,9 @@ class Offers {
   Result<std::optional<Directive>> PlanInstall(const Device& device, const InstallTerms& terms);
   [[nodiscard]] std::optional<BuiltPayload> FindBuilt(const Digest& artifact,
                                                       const PayloadRequest& request) const;
+  /// The payload, nothing while it is being built, or why it cannot be.
+  Result<std::optional<BuiltPayload>> FindOrBuild(const Digest& artifact,
+                                                  const PayloadRequest& request);
   /// For the device's active artifact; to be offered again when it is not.
   [[nodiscard]] static bool Fits(const Directive& directive, const Digest& active_artifact);
 
@@ -70,8 +73,6 @@ class Offers {
     BuiltPayload payload;
   };
   [[nodiscard]] DeliveryNeed NeedOf(const Device& device, const ReleaseArtifact& artifact) const;
-  /// The payload, nothing while it is being built, or why it cannot be.
-  Result<std::optional<BuiltPayload>> Lookup(const Digest& artifact, const PayloadRequest& request);
   Result<std::optional<std::vector<Candidate>>> Gather(const DeliveryNeed& need,
                                                        const Digest& artifact,
                                                        const TransferSpec& transfer);

@@ -197,6 +197,26 @@ TEST_F(HttpApi, ListsReleases) {
   EXPECT_EQ(Get("/v1/releases/none", 404).at("code"), "E_NO_SUCH_VERSION");
 }
 
+TEST_F(HttpApi, ForecastsWhatAnUpdateToAReleaseCosts) {
+  const json first = Get("/v1/releases/detector-v2/payloads");
+  EXPECT_EQ(first.at("complete"), false) << "it is being built";
+  ASSERT_EQ(first.at("items").size(), 2U) << "one for each hardware";
+  EXPECT_FALSE(first.at("items")[0].contains("payload_bytes"));
+  const json then = Get("/v1/releases/detector-v2/payloads");
+  EXPECT_EQ(then.at("complete"), true);
+  const json& row = then.at("items")[0];
+  EXPECT_EQ(row.at("kind"), "delta");
+  EXPECT_EQ(row.at("base"), "detector-v1");
+  EXPECT_EQ(row.at("base_sha256"), Sha256(Fleet::Artifact(1)).Hex());
+  EXPECT_EQ(row.at("devices"), 4);
+  EXPECT_EQ(row.at("artifact_bytes"), Fleet::Artifact(2).size());
+  EXPECT_LT(row.at("payload_bytes"), Fleet::Artifact(2).size() / 2);
+  const json own = Get("/v1/releases/detector-v1/payloads");
+  EXPECT_TRUE(own.at("items").empty()) << "everybody runs it";
+  EXPECT_EQ(own.at("complete"), true);
+  EXPECT_EQ(Get("/v1/releases/none/payloads", 404).at("code"), "E_NO_SUCH_VERSION");
+}
+
 TEST_F(HttpApi, ServesOnASocketForOwnerAndGroupOnly) {
   struct stat info {};
   ASSERT_EQ(::stat(socket_.c_str(), &info), 0);

@@ -303,19 +303,46 @@ TEST_F(Publishing, UploadsWhatTheEngineLacksAndThenTheManifests) {
   engine_.On("PUT " + ObjectPath("model"), {{201, "{}"}});
   engine_.On("HEAD " + ObjectPath("images"), {{200, ""}});
   engine_.On("POST /v1/releases", {{201, R"({"release":"d-v1","state":"published"})"}});
+  engine_.On("GET /v1/releases/d-v1/payloads",
+             {{200, R"({"complete":false,"items":[{"hardware":"a","class":"S"}]})"},
+              {200, R"({"complete":true,"items":[
+                {"hardware":"a","kind":"delta","base":"d-v0","class":"S","devices":7,
+                 "artifact_bytes":2000000,"payload_bytes":1200000},
+                {"hardware":"a","kind":"full","base":"","class":"L","devices":2,
+                 "artifact_bytes":2000000,"problem":"E_IO: no room"}]})"}});
   const Finished published = Run({"release", "publish", "b"});
   EXPECT_EQ(published.exit_code, 0) << published.err;
+  EXPECT_NE(
+      published.out.find("a         d-v0      S      7        1.2 MB         60%      1.3 MB"),
+      std::string::npos)
+      << published.out;
+  EXPECT_NE(published.out.find("E_IO: no room"), std::string::npos) << published.out;
+  EXPECT_NE(published.err.find("above 50%"), std::string::npos) << published.err;
   std::vector<std::string> lines;
   for (const auto& question : engine_.questions()) lines.push_back(question.line);
-  EXPECT_EQ(lines,
-            (std::vector<std::string>{"HEAD " + ObjectPath("model"), "PUT " + ObjectPath("model"),
-                                      "HEAD " + ObjectPath("images"), "POST /v1/releases"}));
+  EXPECT_EQ(lines, (std::vector<std::string>{
+                       "HEAD " + ObjectPath("model"), "PUT " + ObjectPath("model"),
+                       "HEAD " + ObjectPath("images"), "POST /v1/releases",
+                       "GET /v1/releases/d-v1/payloads", "GET /v1/releases/d-v1/payloads"}));
   EXPECT_EQ(engine_.questions()[1].body, "model");
-  const json body = json::parse(engine_.questions().back().body);
+  const json body = json::parse(engine_.questions()[3].body);
   EXPECT_EQ(body.at("release"), "d-v1");
   EXPECT_EQ(body.at("metrics"), json({{"accuracy", 1.0}}));
   ASSERT_EQ(body.at("envelopes").size(), 1u);
   EXPECT_TRUE(body.at("envelopes")[0].get<std::string>().starts_with("534c4556")) << "SLEV";
+}
+
+TEST_F(Publishing, SucceedsWithoutAForecast) {
+  ASSERT_EQ(Run({"release", "sign", "b", "--key", "release.key"}).exit_code, 0);
+  for (const char* bytes : {"model", "images"})
+    engine_.On("HEAD " + ObjectPath(bytes), {{200, ""}});
+  engine_.On("POST /v1/releases", {{200, R"({"release":"d-v1","state":"published"})"}});
+  const Finished published = Run({"release", "publish", "b"});  // 404: an engine of before
+  EXPECT_EQ(published.exit_code, 0);
+  EXPECT_TRUE(published.err.starts_with("no forecast: ")) << published.err;
+  const std::size_t asked = engine_.questions().size();
+  EXPECT_EQ(Run({"release", "publish", "b", "--forecast", "0"}).err, "");
+  EXPECT_EQ(engine_.questions().size(), asked + 3);
 }
 
 TEST_F(Publishing, AsksNothingOfTheEngineForAnUnsignedBundle) {
