@@ -1,8 +1,8 @@
 #include "rollout_engine/payload/headerless.h"
 
 #include <array>
-#include <bit>
-#include <cmath>
+
+#include "rollout_engine/payload/element_cost.h"
 
 namespace sluice {
 namespace {
@@ -12,85 +12,12 @@ constexpr std::uint64_t kTailBytesMin = 256;  // a shorter last window says too 
 constexpr double kGainMin = 0.01;             // less is noise of the estimate
 constexpr std::array kFloatKinds = {ElementKind::kF32, ElementKind::kF16, ElementKind::kBf16};
 
-// Order-0 entropy in bits a symbol.
-template <std::size_t kSymbols>
-class Histogram {
- public:
-  void Count(std::size_t symbol) {
-    ++counts_[symbol];
-    ++total_;
-  }
-  [[nodiscard]] double Entropy() const {
-    double bits = 0;
-    for (const std::uint32_t count : counts_) {
-      if (count > 0) bits -= count * std::log2(static_cast<double>(count) / total_);
-    }
-    return total_ == 0 ? 0 : bits / total_;
-  }
-
- private:
-  std::array<std::uint32_t, kSymbols> counts_{};
-  std::uint32_t total_ = 0;
-};
-
 struct Guess {
   ElementKind kind = ElementKind::kBytes;
   std::uint64_t phase = 0;            // of the first whole element, from the start of the file
   std::optional<std::int64_t> shift;  // what leads from an element to its old one
   friend bool operator==(const Guess&, const Guess&) = default;
 };
-
-std::uint32_t LoadElement(ElementKind kind, const std::uint8_t* at) {
-  return ElementWidth(kind) == 2 ? LoadLe<std::uint16_t>(at) : LoadLe<std::uint32_t>(at);
-}
-
-unsigned MantissaBits(ElementKind kind) {
-  if (kind == ElementKind::kF32) return 23;
-  return kind == ElementKind::kF16 ? 10 : 7;
-}
-
-std::uint32_t ExponentOf(ElementKind kind, std::uint32_t bits) {
-  return bits >> MantissaBits(kind) & (kind == ElementKind::kF16 ? 0x1Fu : 0xFFu);
-}
-
-// Floats in the order of their values, so that neighbours differ by 1.
-std::uint32_t Ordered(std::uint32_t bits, unsigned width) {
-  const std::uint32_t sign = 1u << (8 * width - 1);
-  const std::uint32_t mask = width == 4 ? ~0u : (1u << (8 * width)) - 1;
-  return ((bits & sign) != 0 ? ~bits : bits | sign) & mask;
-}
-
-double BitsPerByteAsBytes(ByteView window) {
-  Histogram<256> bytes;
-  for (const std::uint8_t byte : window) bytes.Count(byte);
-  return bytes.Entropy();
-}
-
-double BitsPerByteAs(ElementKind kind, ByteView window) {
-  Histogram<256> exponents;
-  const std::uint32_t width = ElementWidth(kind);
-  for (std::size_t at = 0; at + width <= window.size(); at += width) {
-    exponents.Count(ExponentOf(kind, LoadElement(kind, window.data() + at)));
-  }
-  return (exponents.Entropy() + 1 + MantissaBits(kind)) / width;
-}
-
-// Of the differences between ordered values: the bit length, the sign and the bits below the top.
-double BitsPerByteOfDifferences(ElementKind kind, ByteView window, ByteView old) {
-  Histogram<33> lengths;
-  const std::uint32_t width = ElementWidth(kind);
-  double plain_bits = 0;
-  std::size_t count = 0;
-  for (std::size_t at = 0; at + width <= window.size(); at += width, ++count) {
-    const std::uint32_t a = Ordered(LoadElement(kind, old.data() + at), width);
-    const std::uint32_t b = Ordered(LoadElement(kind, window.data() + at), width);
-    const auto length = static_cast<std::size_t>(std::bit_width(a > b ? a - b : b - a));
-    lengths.Count(length);
-    plain_bits += static_cast<double>(length);  // the sign and length - 1 bits
-  }
-  if (count == 0) return 0;
-  return (lengths.Entropy() + plain_bits / static_cast<double>(count)) / width;
-}
 
 class Guesser {
  public:
@@ -104,21 +31,24 @@ class Guesser {
   }
 
   [[nodiscard]] Guess Of(std::uint64_t begin, std::uint64_t end) const {
+    const double plain_bits =
+        LiteralCost(ElementKind::kBytes, artifact_.subspan(begin, end - begin));
     Guess best;
-    double best_bits = BitsPerByteAsBytes(artifact_.subspan(begin, end - begin)) * (1 - kGainMin);
+    double best_bits = plain_bits * (1 - kGainMin);
     for (const ElementKind kind : kFloatKinds) {
-      const std::uint32_t width = ElementWidth(kind);
-      for (std::uint64_t phase = 0; phase < width; ++phase) {
-        const std::uint64_t from = FirstElement(begin, width, phase);
-        const ByteView window = artifact_.subspan(from, end - from);
-        const double bits = BitsPerByteAs(kind, window);
+      for (std::uint64_t phase = 0; phase < ElementWidth(kind); ++phase) {
+        const std::uint64_t from = FirstElement(begin, ElementWidth(kind), phase);
+        const double bits = LiteralCost(kind, artifact_.subspan(from, end - from));
         if (bits >= best_bits) continue;
         best_bits = bits;
         best = {kind, phase, std::nullopt};
       }
     }
-    if (best.kind != ElementKind::kBytes) best.shift = ShiftOf(best, begin, end, best_bits);
-    return best;
+    // Integers show in their differences only.
+    const bool is_float = best.kind != ElementKind::kBytes;
+    Guess candidate = is_float ? best : Guess{ElementKind::kI8, 0, std::nullopt};
+    candidate.shift = ShiftOf(candidate, begin, end, is_float ? best_bits : plain_bits);
+    return candidate.shift ? candidate : best;
   }
 
   static std::uint64_t FirstElement(std::uint64_t begin, std::uint32_t width, std::uint64_t phase) {
@@ -135,9 +65,9 @@ class Guesser {
       const std::int64_t old_from = static_cast<std::int64_t>(from) + shift;
       const std::int64_t old_end = static_cast<std::int64_t>(end) + shift;
       if (old_from < 0 || old_end > static_cast<std::int64_t>(base_.size())) continue;
-      const double difference_bits =
-          BitsPerByteOfDifferences(guess.kind, artifact_.subspan(from, end - from),
-                                   base_.subspan(static_cast<std::uint64_t>(old_from), end - from));
+      const double difference_bits = DifferenceCost(
+          guess.kind, base_.subspan(static_cast<std::uint64_t>(old_from), end - from),
+          artifact_.subspan(from, end - from));
       if (difference_bits >= best_bits) continue;
       best_bits = difference_bits;
       best = shift;

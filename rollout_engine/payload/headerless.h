@@ -10,9 +10,9 @@
 namespace sluice {
 
 /// Window by window (64 KiB) the float kind and phase under which the bytes look most ordered, by
-/// the order-0 entropy of the exponents; no extent where plain bytes look no worse. Old elements
-/// are taken from the same place, counted from the start or from the end of the base, where their
-/// differences take fewer bits than the new elements alone.
+/// the order-0 entropy of the exponents. Old elements are taken from the same place, counted from
+/// the start or from the end of the base, where their differences take fewer bits than the new
+/// elements alone; there i8 is a choice too. No extent where plain bytes look no worse.
 TensorExtentList GuessElements(std::optional<ByteView> base, ByteView artifact);
 
 }  // namespace sluice
