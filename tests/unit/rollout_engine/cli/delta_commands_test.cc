@@ -2,7 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "common/crypto/digest.h"
 #include "common/payload/container.h"
@@ -239,6 +242,23 @@ TEST_F(DeltaCommands, SnapNothingThatIsNoModel) {
   EXPECT_FALSE(Exists("snapped"));
   EXPECT_TRUE(
       Run({"snap", "old", "new", "-o", "s", "--step", "99"}).err.starts_with("E_CFG_RANGE: "));
+}
+
+// What a reader would type, in the order of the page.
+TEST_F(DeltaCommands, RunAsTheDocumentationWritesThem) {
+  Write("v1.safetensors", base_);
+  Write("v2.safetensors", artifact_);
+  std::ifstream page(SLUICE_SOURCE_DIR "/docs/deltas.md");
+  std::size_t commands = 0;
+  for (std::string line; std::getline(page, line);) {
+    if (!line.starts_with("    sluice delta ")) continue;
+    std::istringstream words(line);
+    const std::vector<std::string> argv{std::istream_iterator<std::string>(words), {}};
+    RunWell({argv.begin() + 2, argv.end()});
+    ++commands;
+  }
+  EXPECT_EQ(commands, 6u);
+  EXPECT_EQ(Read("rebuilt.safetensors"), artifact_);
 }
 
 TEST(SnapRecord, RefusesWhatIsNone) {
