@@ -1,10 +1,10 @@
 // Update sizes, times and memory of `sluice delta` and of the general tools, each as a program, on
 // pairs of models that anybody can fetch.
 //
-//   bench_delta --sluice PROGRAM --corpus DIR --cache DIR [--pairs ID,...] [--out DIR]
-//               [--prototype PROGRAM] [--json FILE]
+//   bench_delta --sluice PROGRAM --corpus DIR --cache DIR --reasons FILE [--pairs ID,...]
+//               [--out DIR] [--prototype PROGRAM] [--json FILE]
 //
-// ./dev bench delta gives the first three. Without --pairs, delta.md and delta.svg are written to
+// ./dev bench delta gives the first four. Without --pairs, delta.md and delta.svg are written to
 // docs/benchmarks, else only to --out. Exits 0 only if every goal is reached.
 #include <cstdio>
 #include <filesystem>
@@ -22,21 +22,23 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSnappedPair = "cnn_full1e4.f32";
 constexpr const char* kUsage =
-    "bench_delta --sluice PROGRAM --corpus DIR --cache DIR [--pairs ID,...] [--out DIR] "
-    "[--prototype PROGRAM] [--json FILE]";
+    "bench_delta --sluice PROGRAM --corpus DIR --cache DIR --reasons FILE [--pairs ID,...] "
+    "[--out DIR] [--prototype PROGRAM] [--json FILE]";
 
 struct Arguments {
-  std::string sluice, corpus, cache, out, prototype, json;
+  std::string sluice, corpus, cache, reasons, out, prototype, json;
   std::vector<std::string> pairs;  // empty: all
-  std::string command = "./dev bench delta";
 };
 
 Result<Arguments> ParseArguments(const std::vector<std::string>& words) {
   Arguments arguments;
-  const std::map<std::string, std::string*> texts = {
-      {"--sluice", &arguments.sluice}, {"--corpus", &arguments.corpus},
-      {"--cache", &arguments.cache},   {"--out", &arguments.out},
-      {"--json", &arguments.json},     {"--prototype", &arguments.prototype}};
+  const std::map<std::string, std::string*> texts = {{"--sluice", &arguments.sluice},
+                                                     {"--corpus", &arguments.corpus},
+                                                     {"--cache", &arguments.cache},
+                                                     {"--reasons", &arguments.reasons},
+                                                     {"--out", &arguments.out},
+                                                     {"--json", &arguments.json},
+                                                     {"--prototype", &arguments.prototype}};
   for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
     if (const auto text = texts.find(words[i]); text != texts.end()) {
       *text->second = words[i + 1];
@@ -48,7 +50,7 @@ Result<Arguments> ParseArguments(const std::vector<std::string>& words) {
     }
   }
   if (words.size() % 2 != 0 || arguments.sluice.empty() || arguments.corpus.empty() ||
-      arguments.cache.empty()) {
+      arguments.cache.empty() || arguments.reasons.empty()) {
     return Fail(ErrorCode::kUsage, kUsage);
   }
   if (arguments.out.empty() && arguments.pairs.empty()) arguments.out = "docs/benchmarks";
@@ -136,17 +138,23 @@ Status WriteText(const std::string& path, const std::string& text) {
   return {};
 }
 
+/// What a reader would type; another corpus is theirs to name.
+std::string CommandOf(const Arguments& arguments) {
+  const bool is_ours = fs::path(arguments.corpus) == "tests/bench/corpus";
+  return is_ours ? "./dev bench delta" : "./dev bench delta --corpus DIR";
+}
+
 /// Whether every goal was reached.
 Result<bool> Run(const std::vector<std::string>& words) {
   SLUICE_ASSIGN(const Arguments arguments, ParseArguments(words));
-  SLUICE_ASSIGN(Corpus corpus, LoadCorpus(arguments.corpus, arguments.cache));
+  SLUICE_ASSIGN(Corpus corpus, LoadCorpus(arguments.corpus, arguments.cache, arguments.reasons));
   SLUICE_TRY(Select(arguments.pairs, corpus));
   SLUICE_ASSIGN(const DeltaResults results, Measure(corpus, arguments));
   const std::vector<Goal> goals = DeltaGoals(results);
   const bool reached = PrintGoals(goals);
   if (!arguments.out.empty()) {
     SLUICE_TRY(WriteText(arguments.out + "/delta.md",
-                         DeltaMarkdown(results, arguments.command, MachineText())));
+                         DeltaMarkdown(results, CommandOf(arguments), MachineText())));
     SLUICE_TRY(WriteText(arguments.out + "/delta.svg", DeltaPlot(results)));
   }
   if (!arguments.json.empty()) {

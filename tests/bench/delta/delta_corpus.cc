@@ -59,7 +59,8 @@ std::optional<std::uint64_t> BytesAt(const Json& json, const char* key) {
 
 }  // namespace
 
-Result<Corpus> LoadCorpus(const std::string& dir, const std::string& cache) try {
+Result<Corpus> LoadCorpus(const std::string& dir, const std::string& cache,
+                          const std::string& reasons) try {
   Corpus corpus;
   SLUICE_ASSIGN(const Json index, ReadJson(dir + "/index.json"));
   for (const Json& json : index) {
@@ -73,10 +74,8 @@ Result<Corpus> LoadCorpus(const std::string& dir, const std::string& cache) try 
                               BytesAt(json, "best_peer")};
     }
   }
-  if (fs::exists(dir + "/reasons.json")) {
-    SLUICE_ASSIGN(const Json reasons, ReadJson(dir + "/reasons.json"));
-    corpus.reasons = reasons.get<std::map<std::string, std::string>>();
-  }
+  SLUICE_ASSIGN(const Json texts, ReadJson(reasons));
+  corpus.reasons = texts.get<std::map<std::string, std::string>>();
   return corpus;
 } catch (const Json::exception& error) {
   return Fail(ErrorCode::kCfgRange, dir + ": " + error.what());

@@ -33,9 +33,10 @@ struct Corpus {
   std::map<std::string, std::string> reasons;  // by id: why a pair stays above its best peer
 };
 
-/// Reads DIR/index.json ([{id, kind, dtype, old: {file, size, sha256[, npm, path]}, new: ...}])
-/// and, where they exist, DIR/baselines.json and DIR/reasons.json. Files lie in DIR, in DIR/trained
+/// Reads DIR/index.json ([{id, kind, dtype, old: {file, size, sha256[, npm, path]}, new: ...}]),
+/// DIR/baselines.json where it exists, and `reasons` ({id: text}). Files lie in DIR, in DIR/trained
 /// or in `cache`; each is hashed. E_NOT_FOUND, E_CFG_RANGE, E_ARTIFACT_HASH.
-Result<Corpus> LoadCorpus(const std::string& dir, const std::string& cache);
+Result<Corpus> LoadCorpus(const std::string& dir, const std::string& cache,
+                          const std::string& reasons);
 
 }  // namespace sluice::bench
