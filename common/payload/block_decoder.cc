@@ -23,15 +23,22 @@ std::uint32_t ZlitPrefixMax(MemoryClass memory_class) noexcept {
   return 0;
 }
 
+namespace {
+
+Status CheckAllowed(Codec codec, MemoryClass memory_class, std::uint32_t allowed_mask) {
+  if ((CodecBit(codec) & allowed_mask & CodecMaskOf(memory_class)) != 0) return {};
+  return Fail(ErrorCode::kCodecUnsupported,
+              "codec " + std::string(CodecName(codec)) +
+                  " is not among those this device decodes; offer another payload");
+}
+
+}  // namespace
+
 Status DecodeBlock(Codec codec, MemoryClass memory_class, std::uint32_t allowed_mask,
                    ByteView encoded, const ByteSource& base, const ByteSource& output,
                    std::span<std::uint8_t> out) {
   SLUICE_CHECK(!out.empty() && out.size() <= BlockSizeOf(memory_class));
-  if ((CodecBit(codec) & allowed_mask & CodecMaskOf(memory_class)) == 0) {
-    return Fail(ErrorCode::kCodecUnsupported,
-                "codec " + std::string(CodecName(codec)) +
-                    " is not among those this device decodes; offer another payload");
-  }
+  SLUICE_TRY(CheckAllowed(codec, memory_class, allowed_mask));
   switch (codec) {
     case Codec::kRaw:
       return DecodeRaw(encoded, out);
@@ -42,11 +49,37 @@ Status DecodeBlock(Codec codec, MemoryClass memory_class, std::uint32_t allowed_
     case Codec::kRsyncZstd:
       return DecodeRsyncZstd(encoded, base, out);
     case Codec::kElem:
+      return DecodeElem(encoded, false, base, output.size(), out);
     case Codec::kQdelta:
+      return DecodeElem(encoded, true, base, output.size(), out);
     case Codec::kLowrank:
       break;
   }
   // A new codec goes into kCodecMaskV1 and into the switch together.
+  SLUICE_CHECK(false);
+  return {};
+}
+
+Status StreamBlock(Codec codec, std::uint32_t allowed_mask, const ByteSource& encoded,
+                   const ByteSource& base, std::uint64_t block_offset, std::uint32_t out_length,
+                   BlockSink& sink) {
+  SLUICE_CHECK(out_length > 0);
+  SLUICE_TRY(CheckAllowed(codec, MemoryClass::kS, allowed_mask));
+  switch (codec) {
+    case Codec::kRaw:
+      return StreamRaw(encoded, out_length, sink);
+    case Codec::kRsync:
+      return StreamRsync(encoded, base, out_length, sink);
+    case Codec::kElem:
+      return StreamElem(encoded, false, base, block_offset, out_length, sink);
+    case Codec::kQdelta:
+      return StreamElem(encoded, true, base, block_offset, out_length, sink);
+    case Codec::kZlit:
+    case Codec::kRsyncZstd:
+    case Codec::kLowrank:
+      break;
+  }
+  // A new codec of class S goes into CodecMaskOf and into the switch together.
   SLUICE_CHECK(false);
   return {};
 }

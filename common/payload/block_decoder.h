@@ -33,6 +33,17 @@ std::uint32_t ZlitPrefixMax(MemoryClass memory_class) noexcept;
 /// Commands of one librsync delta, its END not counted. librsync itself has no such limit.
 inline constexpr std::uint32_t kRsyncCommandsMax = 4'096;
 
+/// Takes the output of a block in order, piece by piece.
+class BlockSink {
+ public:
+  virtual ~BlockSink() = default;
+  /// E_STORE_IO, and what else a device checks there.
+  virtual Status Write(ByteView piece) = 0;
+};
+
+/// Pieces of a block that StreamBlock holds.
+inline constexpr std::size_t kPieceLengthMax = 4'096;
+
 /// Writes exactly out.size() bytes (= head.OutLength(index)) or fails: E_DELTA_CORRUPT (bad stream,
 /// short or long), E_DELTA_BOMB (output beyond out), E_DELTA_OPS (over kRsyncCommandsMax),
 /// E_CODEC_UNSUPPORTED (not in `allowed_mask` or not for `memory_class`), E_STORE_IO (a source
@@ -43,5 +54,15 @@ inline constexpr std::uint32_t kRsyncCommandsMax = 4'096;
 Status DecodeBlock(Codec codec, MemoryClass memory_class, std::uint32_t allowed_mask,
                    ByteView encoded, const ByteSource& base, const ByteSource& output,
                    std::span<std::uint8_t> out);
+
+/// The same for the codecs of class S where neither the encoded block nor its output fits into
+/// memory: `encoded` lies in a scratch area and is read in pieces, the output leaves in pieces of
+/// at most kPieceLengthMax bytes. Takes at most 48 KiB of heap, whatever the artifact's size. What
+/// was written before a failure is worth nothing, as is a block whose hash differs later. Fails as
+/// DecodeBlock does, and with what `sink` returns.
+/// `block_offset`: of the block in the output. REQUIRES: 0 < out_length.
+Status StreamBlock(Codec codec, std::uint32_t allowed_mask, const ByteSource& encoded,
+                   const ByteSource& base, std::uint64_t block_offset, std::uint32_t out_length,
+                   BlockSink& sink);
 
 }  // namespace sluice

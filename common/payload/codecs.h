@@ -1,4 +1,4 @@
-// The decoders behind DecodeBlock, one per codec; each writes all of `out` or fails as
+// The decoders behind DecodeBlock and StreamBlock; each writes all of the output or fails as
 // block_decoder.h says.
 #pragma once
 
@@ -19,5 +19,17 @@ Status DecodeRsync(ByteView encoded, const ByteSource& base, std::span<std::uint
 
 /// The same in one zstd frame.
 Status DecodeRsyncZstd(ByteView encoded, const ByteSource& base, std::span<std::uint8_t> out);
+
+/// Operations (elem_ops.h), then range-coded elements. `allows_qdelta`: a QDELTA block, which is an
+/// ELEM block with one more operation. `block_offset`: of the block in the output.
+Status DecodeElem(ByteView encoded, bool allows_qdelta, const ByteSource& base,
+                  std::uint64_t block_offset, std::span<std::uint8_t> out);
+
+/// The codecs of class S, with pieces of kPieceLengthMax bytes in memory.
+Status StreamRaw(const ByteSource& encoded, std::uint32_t out_length, BlockSink& sink);
+Status StreamRsync(const ByteSource& encoded, const ByteSource& base, std::uint32_t out_length,
+                   BlockSink& sink);
+Status StreamElem(const ByteSource& encoded, bool allows_qdelta, const ByteSource& base,
+                  std::uint64_t block_offset, std::uint32_t out_length, BlockSink& sink);
 
 }  // namespace sluice

@@ -141,8 +141,8 @@ std::string_view CodecName(Codec codec) noexcept {
 }
 
 std::uint32_t CodecMaskOf(MemoryClass memory_class) noexcept {
-  if (memory_class == MemoryClass::kS) return CodecBit(Codec::kRaw) | CodecBit(Codec::kRsync);
-  return kCodecMaskV1;
+  constexpr std::uint32_t kWithZstd = CodecBit(Codec::kZlit) | CodecBit(Codec::kRsyncZstd);
+  return memory_class == MemoryClass::kS ? kCodecMaskV1 & ~kWithZstd : kCodecMaskV1;
 }
 
 std::uint32_t BlockSizeOf(MemoryClass memory_class) noexcept {

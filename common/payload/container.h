@@ -22,16 +22,16 @@ enum class Codec : std::uint8_t {
   kZlit = 1,
   kRsync = 2,
   kRsyncZstd = 3,
-  kElem = 4,     // reserved: refused with E_CODEC_UNSUPPORTED
-  kQdelta = 5,   // reserved
-  kLowrank = 6,  // reserved
+  kElem = 4,
+  kQdelta = 5,
+  kLowrank = 6,  // reserved: refused with E_CODEC_UNSUPPORTED
 };
-inline constexpr std::uint32_t kCodecMaskV1 = 0b1111;  // what this build decodes
+inline constexpr std::uint32_t kCodecMaskV1 = 0b11'1111;  // what this build decodes
 std::string_view CodecName(Codec codec) noexcept;
 constexpr std::uint32_t CodecBit(Codec codec) { return 1u << static_cast<unsigned>(codec); }
 
-/// What a device of the class decodes: RAW and RSYNC in S, which has no room for zstd; all of
-/// kCodecMaskV1 in M and L.
+/// What a device of the class decodes: all of kCodecMaskV1 in M and L; in S, which has no room for
+/// zstd, not ZLIT and RSYNC+ZSTD.
 std::uint32_t CodecMaskOf(MemoryClass memory_class) noexcept;
 /// 16,384 in S, 65,536 in M and L.
 std::uint32_t BlockSizeOf(MemoryClass memory_class) noexcept;

@@ -15,10 +15,11 @@ namespace {
 struct FreeJob {
   void operator()(rs_job_t* job) const { rs_job_free(job); }
 };
+using Job = std::unique_ptr<rs_job_t, FreeJob>;
 
 // librsync bounds neither its output nor its commands nor its copies, so all three are checked
 // before it runs.
-Status CheckCommands(ByteView delta, std::uint64_t base_size, std::uint64_t out_size) {
+Status CheckCommands(const ByteSource& delta, std::uint64_t base_size, std::uint64_t out_size) {
   SLUICE_ASSIGN(RsyncCommandReader reader, RsyncCommandReader::Open(delta));
   std::uint64_t out_left = out_size;
   for (std::uint32_t commands = 0;; ++commands) {
@@ -65,28 +66,73 @@ rs_result CopyFromBase(void* opaque, rs_long_t position, std::size_t* length, vo
   return basis.status ? RS_DONE : RS_IO_ERROR;
 }
 
+Result<Job> BeginPatch(Basis& basis) {
+  SilenceLibrsync();
+  Job job(rs_patch_begin(&CopyFromBase, &basis));
+  if (job == nullptr)
+    return Fail(ErrorCode::kInternal, "no memory for the librsync job; free some and retry");
+  return job;
+}
+
+void SetInput(rs_buffers_t& buffers, ByteView bytes, bool is_last) {
+  // librsync takes its input as char* and does not write to it.
+  buffers.next_in = const_cast<char*>(reinterpret_cast<const char*>(bytes.data()));
+  buffers.avail_in = bytes.size();
+  buffers.eof_in = is_last ? 1 : 0;
+}
+
+void SetOutput(rs_buffers_t& buffers, std::span<std::uint8_t> room) {
+  buffers.next_out = reinterpret_cast<char*>(room.data());
+  buffers.avail_out = room.size();
+}
+
+tl::unexpected<Error> NotPatched(rs_result result) {
+  return Fail(ErrorCode::kDeltaCorrupt,
+              std::string("librsync: ") + rs_strerror(result) + "; encode the payload again");
+}
+
 }  // namespace
 
 Status DecodeRsync(ByteView encoded, const ByteSource& base, std::span<std::uint8_t> out) {
-  SLUICE_TRY(CheckCommands(encoded, base.size(), out.size()));
-  SilenceLibrsync();
+  SLUICE_TRY(CheckCommands(MemorySource(encoded), base.size(), out.size()));
   Basis basis{base, {}};
-  const std::unique_ptr<rs_job_t, FreeJob> job(rs_patch_begin(&CopyFromBase, &basis));
-  if (job == nullptr)
-    return Fail(ErrorCode::kInternal, "no memory for the librsync job; free some and retry");
-
+  SLUICE_ASSIGN(const Job job, BeginPatch(basis));
   rs_buffers_t buffers{};
-  // librsync takes its input as char* and does not write to it.
-  buffers.next_in = const_cast<char*>(reinterpret_cast<const char*>(encoded.data()));
-  buffers.avail_in = encoded.size();
-  buffers.eof_in = 1;
-  buffers.next_out = reinterpret_cast<char*>(out.data());
-  buffers.avail_out = out.size();
+  SetInput(buffers, encoded, true);
+  SetOutput(buffers, out);
   const rs_result result = rs_job_iter(job.get(), &buffers);
   SLUICE_TRY(basis.status);
   if (result != RS_DONE || buffers.avail_in != 0 || buffers.avail_out != 0) {
-    return Fail(ErrorCode::kDeltaCorrupt,
-                std::string("librsync: ") + rs_strerror(result) + "; encode the payload again");
+    return NotPatched(result);
+  }
+  return {};
+}
+
+Status StreamRsync(const ByteSource& encoded, const ByteSource& base, std::uint32_t out_length,
+                   BlockSink& sink) {
+  SLUICE_TRY(CheckCommands(encoded, base.size(), out_length));
+  Basis basis{base, {}};
+  SLUICE_ASSIGN(const Job job, BeginPatch(basis));
+  Bytes in(kPieceLengthMax);
+  Bytes out(kPieceLengthMax);
+  rs_buffers_t buffers{};
+  std::uint64_t position = 0;
+  // Commands are checked: each turn takes input or gives output, and both end.
+  for (rs_result result = RS_BLOCKED; result != RS_DONE;) {
+    if (buffers.avail_in == 0) {
+      in.resize(std::min<std::uint64_t>(kPieceLengthMax, encoded.size() - position));
+      SLUICE_TRY(encoded.ReadAt(position, in));
+      position += in.size();
+      SetInput(buffers, in, position == encoded.size());
+    }
+    const std::size_t left_before = buffers.avail_in;
+    SetOutput(buffers, out);
+    result = rs_job_iter(job.get(), &buffers);
+    SLUICE_TRY(basis.status);
+    const std::size_t written = out.size() - buffers.avail_out;
+    const bool is_stuck = written == 0 && buffers.avail_in == left_before && buffers.eof_in != 0;
+    if (result != RS_DONE && (result != RS_BLOCKED || is_stuck)) return NotPatched(result);
+    if (written > 0) SLUICE_TRY(sink.Write(ByteView(out).first(written)));
   }
   return {};
 }

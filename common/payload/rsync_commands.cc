@@ -10,7 +10,7 @@ tl::unexpected<Error> Corrupt(const char* what) {
 
 }  // namespace
 
-Result<RsyncCommandReader> RsyncCommandReader::Open(ByteView delta) {
+Result<RsyncCommandReader> RsyncCommandReader::Open(const ByteSource& delta) {
   RsyncCommandReader reader(delta);
   SLUICE_ASSIGN(const std::uint64_t magic, reader.TakeNumber(sizeof kRsyncDeltaMagic));
   if (magic != kRsyncDeltaMagic) return Corrupt("wrong magic");
@@ -20,7 +20,7 @@ Result<RsyncCommandReader> RsyncCommandReader::Open(ByteView delta) {
 Result<RsyncCommand> RsyncCommandReader::Next() {
   SLUICE_ASSIGN(const std::uint64_t code, TakeNumber(1));
   if (code == kRsyncEnd) {
-    if (!rest_.empty()) return Corrupt("bytes after the end command");
+    if (BytesLeft() != 0) return Corrupt("bytes after the end command");
     return RsyncCommand{};
   }
   if (code >= kRsyncReserved) return Corrupt("reserved command");
@@ -40,16 +40,18 @@ Result<RsyncCommand> RsyncCommandReader::Next() {
     SLUICE_ASSIGN(command.length, TakeNumber(std::size_t{1} << (code - kRsyncLiteral1)));
   }
   if (command.length == 0) return Corrupt("empty literal");
-  if (command.length > rest_.size()) return Corrupt("cut off in a literal");
-  rest_ = rest_.subspan(static_cast<std::size_t>(command.length));
+  if (command.length > BytesLeft()) return Corrupt("cut off in a literal");
+  position_ += command.length;
   return command;
 }
 
 Result<std::uint64_t> RsyncCommandReader::TakeNumber(std::size_t width) {
-  if (rest_.size() < width) return Corrupt("cut off");
+  std::array<std::uint8_t, sizeof(std::uint64_t)> bytes{};
+  if (BytesLeft() < width) return Corrupt("cut off");
+  SLUICE_TRY(delta_->ReadAt(position_, std::span(bytes).first(width)));
+  position_ += width;
   std::uint64_t value = 0;
-  for (const std::uint8_t byte : rest_.first(width)) value = value << 8 | byte;
-  rest_ = rest_.subspan(width);
+  for (const std::uint8_t byte : std::span(bytes).first(width)) value = value << 8 | byte;
   return value;
 }
 

@@ -6,7 +6,7 @@
 // offset has 2^i bytes and length 2^j.
 #pragma once
 
-#include "common/base/bytes.h"
+#include "common/payload/block_decoder.h"
 
 namespace sluice {
 
@@ -26,18 +26,20 @@ inline constexpr std::uint8_t kRsyncReserved = 0x55;  // the first code without 
 /// REQUIRES: the delta outlives the reader.
 class RsyncCommandReader {
  public:
-  /// E_DELTA_CORRUPT unless `delta` starts with the magic.
-  static Result<RsyncCommandReader> Open(ByteView delta);
+  /// E_DELTA_CORRUPT unless `delta` starts with the magic; E_STORE_IO.
+  static Result<RsyncCommandReader> Open(const ByteSource& delta);
   /// The next command, literal bytes skipped; nothing follows kEnd. E_DELTA_CORRUPT for a reserved
-  /// code, a length of 0, a command that is cut off, a missing END, bytes after it. Whether a copy
-  /// lies in the base is for the caller.
+  /// code, a length of 0, a command that is cut off, a missing END, bytes after it; E_STORE_IO.
+  /// Whether a copy lies in the base is for the caller.
   Result<RsyncCommand> Next();
 
  private:
-  explicit RsyncCommandReader(ByteView commands) : rest_(commands) {}
+  explicit RsyncCommandReader(const ByteSource& delta) : delta_(&delta) {}
   Result<std::uint64_t> TakeNumber(std::size_t width);
+  [[nodiscard]] std::uint64_t BytesLeft() const { return delta_->size() - position_; }
 
-  ByteView rest_;
+  const ByteSource* delta_;
+  std::uint64_t position_ = 0;
 };
 
 }  // namespace sluice

@@ -118,7 +118,8 @@ Result<BaseSignature> BaseSignature::Compute(ByteView base) {
 Result<ExtentList> BaseSignature::Match(ByteView artifact) const {
   const Job job(rs_delta_begin(impl_->signature.get()));
   SLUICE_ASSIGN(const Bytes delta, RunJob("delta", job, artifact));
-  SLUICE_ASSIGN(RsyncCommandReader reader, RsyncCommandReader::Open(delta));
+  const MemorySource source(delta);
+  SLUICE_ASSIGN(RsyncCommandReader reader, RsyncCommandReader::Open(source));
   ExtentList extents;
   std::uint64_t out_offset = 0;
   for (;;) {

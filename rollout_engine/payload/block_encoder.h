@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "common/payload/block_decoder.h"
+#include "rollout_engine/payload/elem_plan.h"
 #include "rollout_engine/payload/extent.h"
 
 namespace sluice {
@@ -17,17 +18,18 @@ struct EncodedBlock {
 struct BlockEncoderInput {
   ByteView base;  // empty for a full payload
   ByteView artifact;
-  ExtentList extents;  // of the artifact against the base
+  const ExtentList& extents;  // of the artifact against the base
+  const ElemPlan& plan;
   MemoryClass memory_class = MemoryClass::kL;
   std::uint32_t codec_mask = 0;
 };
 
-/// Not thread-safe: one zstd context serves all blocks.
+/// Not thread-safe: one zstd context serves all blocks. Several encoders may share their input.
 class BlockEncoder {
  public:
-  /// REQUIRES: the bytes behind `input` outlive the encoder; its mask holds RAW or RSYNC, which fit
+  /// REQUIRES: what is behind `input` outlives the encoder; its mask holds RAW or RSYNC, which fit
   /// any block.
-  explicit BlockEncoder(BlockEncoderInput input);
+  explicit BlockEncoder(const BlockEncoderInput& input);
   ~BlockEncoder();
   BlockEncoder(const BlockEncoder&) = delete;
   BlockEncoder& operator=(const BlockEncoder&) = delete;

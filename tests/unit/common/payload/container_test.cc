@@ -176,10 +176,8 @@ TEST(PayloadHead, RefusesEveryFixedFieldOutOfItsRange) {
 }
 
 TEST(PayloadHead, CallsCodecsThatTheBuildOrTheClassLacksUnsupported) {
-  for (const Codec codec : {Codec::kElem, Codec::kQdelta, Codec::kLowrank}) {
-    EXPECT_EQ(CodeOf(Changed([&](PayloadHead& head) { head.rows[0].codec = codec; })),
-              ErrorCode::kCodecUnsupported);
-  }
+  EXPECT_EQ(CodeOf(Changed([](PayloadHead& head) { head.rows[0].codec = Codec::kLowrank; })),
+            ErrorCode::kCodecUnsupported);
   PayloadHead small = SampleHead();
   small.memory_class = MemoryClass::kS;
   small.block_size = 16'384;

@@ -2,7 +2,7 @@
 // writes beside it.
 #include <gtest/gtest.h>
 
-#include "tests/support/sample_models.h"
+#include "tests/support/sample_elements.h"
 #include "tests/unit/common/payload/encoded_blocks.h"
 
 namespace sluice {
@@ -124,6 +124,39 @@ TEST(MutatedBlocks, OfRsyncZstdNeverWriteBesideTheBlock) {
                         sample.output, kOutLength);
     ASSERT_FALSE(::testing::Test::HasFailure()) << "delta " << i << ": " << ToHex(delta);
   }
+}
+
+// Every operation on every kind, a share of the mutations each.
+void ExpectElemGuardedUnderMutation(Codec codec, std::uint64_t seed) {
+  SeededRandom random(seed);
+  const std::vector<ElemSample> samples = ElemSamples();
+  int refused = 0;
+  for (int i = 0; i < kMutations; ++i) {
+    const ElemSample& sample = samples[static_cast<std::size_t>(i) % samples.size()];
+    ElemEncoder encoder(sample.base);
+    const auto good = encoder.Encode(sample.ops, sample.content, sample.block_offset, 1 << 20);
+    ASSERT_TRUE(good);
+    const Bytes bytes = Mutated(*good, random);
+    const auto decoded = DecodeGuarded(codec, MemoryClass::kM, bytes, sample.base,
+                                       Bytes(sample.block_offset), sample.content.size());
+    ASSERT_FALSE(::testing::Test::HasFailure())
+        << sample.name << " mutation " << i << ": " << ToHex(bytes);
+    if (decoded) continue;
+    ++refused;
+    const ErrorCode code = decoded.error().code;
+    ASSERT_TRUE(code == ErrorCode::kDeltaCorrupt || code == ErrorCode::kDeltaBomb ||
+                code == ErrorCode::kDeltaOps)
+        << decoded.error().Line();
+  }
+  EXPECT_GT(refused, kMutations / 10) << "the mutations hardly damage anything";
+}
+
+TEST(MutatedBlocks, OfElemNeverWriteBesideTheBlock) {
+  ExpectElemGuardedUnderMutation(Codec::kElem, 17);
+}
+
+TEST(MutatedBlocks, OfQdeltaNeverWriteBesideTheBlock) {
+  ExpectElemGuardedUnderMutation(Codec::kQdelta, 18);
 }
 
 }  // namespace

@@ -9,7 +9,8 @@ namespace {
 
 // Reads to the end; the last element is kEnd.
 Result<std::vector<RsyncCommand>> ReadAll(const Bytes& delta) {
-  SLUICE_ASSIGN(RsyncCommandReader reader, RsyncCommandReader::Open(delta));
+  const MemorySource source(delta);
+  SLUICE_ASSIGN(RsyncCommandReader reader, RsyncCommandReader::Open(source));
   std::vector<RsyncCommand> commands;
   do {
     SLUICE_ASSIGN(const RsyncCommand command, reader.Next());

@@ -166,8 +166,10 @@ TEST(EncodePayload, UsesOnlyCodecsOfTheClassTheProfileAndTheDevice) {
   const std::uint32_t raw = CodecBit(Codec::kRaw);
   const std::uint32_t rsync = CodecBit(Codec::kRsync);
   const std::uint32_t zlit = CodecBit(Codec::kZlit);
-  EXPECT_EQ(mask_of({MemoryClass::kL}), zlit);
-  EXPECT_EQ(mask_of({MemoryClass::kS}) & ~(raw | rsync), 0u);
+  const std::uint32_t elem = CodecBit(Codec::kElem);
+  EXPECT_EQ(mask_of({MemoryClass::kL}), elem);
+  EXPECT_EQ(mask_of({MemoryClass::kS}), elem);
+  EXPECT_EQ(mask_of({MemoryClass::kL, CodecProfile::kAuto, kCodecMaskV1 & ~elem}), zlit);
   EXPECT_EQ(mask_of({MemoryClass::kL, CodecProfile::kLibrsync}), rsync);
   EXPECT_EQ(mask_of({MemoryClass::kL, CodecProfile::kRaw}), raw);
   EXPECT_EQ(mask_of({MemoryClass::kL, CodecProfile::kAuto, raw | rsync}) & ~(raw | rsync), 0u);

@@ -1,0 +1,198 @@
+#include "rollout_engine/payload/elem_encoder.h"
+
+#include <bit>
+
+#include "common/base/check.h"
+#include "common/payload/element_bits.h"
+#include "rollout_engine/payload/range_encoder.h"
+#include "rollout_engine/payload/snap.h"
+
+namespace sluice {
+namespace {
+
+// Room for one element, whatever its kind: 32 adaptive bits of 2 bytes each.
+constexpr std::size_t kElementBytesMax = 64;
+
+[[gnu::always_inline]] inline void PutDifference(RangeEncoder& coder, DeltaModels& models, int context, int run,
+                   std::uint32_t magnitude, bool is_negative) {
+  coder.Bit(models.is_changed[context][run], magnitude != 0 ? 1 : 0);
+  if (magnitude == 0) return;
+  const int bits = std::bit_width(magnitude);
+  coder.Tree(models.bit_length[context], 6, static_cast<unsigned>(bits));
+  coder.Bit(models.sign[bits], is_negative ? 1 : 0);
+  int left = bits - 1;
+  const auto put = [&](Probability* by_bits_before, unsigned mask) {
+    if (left == 0) return;
+    Probability& probability = by_bits_before[magnitude >> left & mask];
+    --left;
+    coder.Bit(probability, magnitude >> left & 1);
+  };
+  put(&models.second_bit[bits], 0);
+  put(models.third_bit[bits], 1);
+  put(models.fourth_bit[bits], 3);
+  if (left > 0) coder.Raw(left, magnitude);
+}
+
+/// Codes elements while there is room for one more.
+template <class PutOne>
+bool ForElements(RangeEncoder& shared, const std::uint8_t* room_end, std::size_t count,
+                 const PutOne& put) {
+  RangeEncoder coder = shared;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (static_cast<std::size_t>(room_end - coder.next) < kElementBytesMax) return false;
+    put(coder, i);
+  }
+  shared = coder;
+  return true;
+}
+
+}  // namespace
+
+struct ElemEncoder::Impl {
+  ByteView base;
+  DeltaModels delta_models;
+  LiteralModels literal_models;
+  RangeEncoder coder;
+  Bytes room;
+
+  template <ElementKind kKind>
+  bool PutDeltas(ByteView old_bytes, ByteView new_bytes);
+  template <ElementKind kKind>
+  bool PutLiterals(ByteView bytes);
+  template <ElementKind kKind>
+  bool PutSteps(float step, ByteView old_bytes, ByteView new_bytes);
+  template <ElementKind kKind>
+  bool PutElementsOf(const ElemOp& op, ByteView content);
+  bool PutElements(const ElemOp& op, ByteView content);
+
+  [[nodiscard]] const std::uint8_t* room_end() const { return room.data() + room.size(); }
+  void ResetModels() {
+    delta_models.Reset();
+    literal_models.Reset();
+  }
+};
+
+template <ElementKind kKind>
+bool ElemEncoder::Impl::PutDeltas(ByteView old_bytes, ByteView new_bytes) {
+  constexpr std::uint32_t kWidth = ElementWidth(kKind);
+  constexpr std::uint32_t kSign = 1u << (8 * kWidth - 1);
+  constexpr std::uint32_t kMask = kSign | (kSign - 1);
+  DeltaContext context;
+  return ForElements(
+      coder, room_end(), new_bytes.size() / kWidth, [&](RangeEncoder& to, std::size_t index) {
+        const std::uint32_t old_bits = LoadElement<kKind>(old_bytes.data() + index * kWidth);
+        const std::uint32_t new_bits = LoadElement<kKind>(new_bytes.data() + index * kWidth);
+        const std::uint32_t moved = (Ordered<kKind>(new_bits) - Ordered<kKind>(old_bits)) & kMask;
+        const bool is_negative = (moved & kSign) != 0;
+        const std::uint32_t magnitude = is_negative ? (~moved + 1) & kMask : moved;
+        const int exponent = ExponentOf<kKind>(old_bits);
+        PutDifference(to, delta_models, context.Index(exponent), context.run(), magnitude,
+                      is_negative);
+        if (magnitude == 0) {
+          context.Same<kKind>(exponent);
+        } else {
+          context.Changed(exponent, std::bit_width(magnitude));
+        }
+      });
+}
+
+template <ElementKind kKind>
+bool ElemEncoder::Impl::PutLiterals(ByteView bytes) {
+  constexpr std::uint32_t kWidth = ElementWidth(kKind);
+  int exponent_row = 0;
+  return ForElements(coder, room_end(), bytes.size() / kWidth,
+                     [&](RangeEncoder& to, std::size_t index) {
+                       const std::uint8_t* const at = bytes.data() + index * kWidth;
+                       if constexpr (IsFloat(kKind)) {
+                         const std::uint32_t bits = LoadElement<kKind>(at);
+                         const int exponent = ExponentOf<kKind>(bits);
+                         to.Tree(literal_models.exponent[exponent_row], kExponentBits<kKind>,
+                                 static_cast<unsigned>(exponent));
+                         exponent_row = ExponentRow<kKind>(exponent);
+                         to.Raw(1, bits >> (8 * kWidth - 1));
+                         to.Raw(kMantissaBits<kKind>, bits);
+                       } else {
+                         for (std::uint32_t i = 0; i < kWidth; ++i)
+                           to.Tree(literal_models.byte[i], 8, at[i]);
+                       }
+                     });
+}
+
+template <ElementKind kKind>
+bool ElemEncoder::Impl::PutSteps(float step, ByteView old_bytes, ByteView new_bytes) {
+  constexpr std::uint32_t kWidth = ElementWidth(kKind);
+  DeltaContext context;
+  return ForElements(
+      coder, room_end(), new_bytes.size() / kWidth, [&](RangeEncoder& to, std::size_t index) {
+        const auto steps =
+            StepsBetween(kKind, LoadElement<kKind>(old_bytes.data() + index * kWidth),
+                         LoadElement<kKind>(new_bytes.data() + index * kWidth), step);
+        SLUICE_CHECK(steps.has_value());
+        const auto magnitude = static_cast<std::uint32_t>(*steps < 0 ? -*steps : *steps);
+        PutDifference(to, delta_models, context.Index(0), context.run(), magnitude, *steps < 0);
+        if (magnitude == 0) {
+          context.Same<ElementKind::kI32>(0);
+        } else {
+          context.Changed(0, std::bit_width(magnitude));
+        }
+      });
+}
+
+template <ElementKind kKind>
+bool ElemEncoder::Impl::PutElementsOf(const ElemOp& op, ByteView content) {
+  if (op.type == ElemOp::Type::kLiteral) return PutLiterals<kKind>(content);
+  const ByteView old_bytes = base.subspan(op.base_offset, content.size());
+  if constexpr (IsFloat(kKind)) {
+    if (op.type == ElemOp::Type::kQdelta) return PutSteps<kKind>(op.step, old_bytes, content);
+  }
+  return PutDeltas<kKind>(old_bytes, content);
+}
+
+bool ElemEncoder::Impl::PutElements(const ElemOp& op, ByteView content) {
+  return WithKind(op.kind, [&](auto kind) { return PutElementsOf<kind()>(op, content); });
+}
+
+ElemEncoder::ElemEncoder(ByteView base) : impl_(std::make_unique<Impl>()) { impl_->base = base; }
+ElemEncoder::~ElemEncoder() = default;
+
+std::optional<Bytes> ElemEncoder::Encode(const ElemOpList& ops, ByteView content,
+                                         std::uint64_t block_offset, std::size_t length_max) {
+  SLUICE_CHECK(!ops.empty() && ops.size() <= kElemOpsMax);
+  Bytes block;
+  AppendLe(block, static_cast<std::uint16_t>(ops.size()));
+  std::uint64_t expected_base = block_offset;
+  bool has_elements = false;
+  for (const ElemOp& op : ops) {
+    AppendElemOp(block, op, expected_base);
+    has_elements |= op.type != ElemOp::Type::kCopy;
+  }
+  if (has_elements) {
+    impl_->ResetModels();
+    impl_->room.resize(length_max + kElementBytesMax);
+    impl_->coder.Begin(impl_->room.data());
+    std::size_t at = 0;
+    for (const ElemOp& op : ops) {
+      if (op.type != ElemOp::Type::kCopy &&
+          !impl_->PutElements(op, content.subspan(at, op.length))) {
+        return std::nullopt;
+      }
+      at += op.length;
+    }
+    impl_->coder.Finish();
+    Append(block, ByteView(impl_->room.data(), impl_->coder.next));
+  }
+  if (block.size() > length_max) return std::nullopt;
+  return block;
+}
+
+std::uint64_t ElemEncoder::CodedLength(const ElemOp& op, ByteView content) {
+  SLUICE_CHECK(op.type != ElemOp::Type::kCopy);
+  impl_->ResetModels();
+  // Where this is too little, no other operation does worse.
+  impl_->room.resize(2 * content.size() + 2 * kElementBytesMax);
+  impl_->coder.Begin(impl_->room.data());
+  if (!impl_->PutElements(op, content)) return impl_->room.size();
+  return static_cast<std::uint64_t>(impl_->coder.next - impl_->room.data());
+}
+
+}  // namespace sluice

@@ -1,0 +1,37 @@
+// Writes ELEM and QDELTA blocks from operations that somebody else chose.
+#pragma once
+
+#include <memory>
+#include <optional>
+
+#include "common/base/bytes.h"
+#include "common/payload/elem_ops.h"
+
+namespace sluice {
+
+using ElemOpList = std::vector<ElemOp>;
+
+/// Not thread-safe: one set of models serves all blocks.
+class ElemEncoder {
+ public:
+  /// REQUIRES: `base` outlives the encoder.
+  explicit ElemEncoder(ByteView base);
+  ~ElemEncoder();
+  ElemEncoder(const ElemEncoder&) = delete;
+  ElemEncoder& operator=(const ElemEncoder&) = delete;
+
+  /// The block that decodes to `content`, or nothing if it has more than `length_max` bytes.
+  /// REQUIRES: 1 to kElemOpsMax operations that cover `content` one after the other and lie in the
+  /// base; each QDELTA reproduces its content (StepsBetween).
+  std::optional<Bytes> Encode(const ElemOpList& ops, ByteView content, std::uint64_t block_offset,
+                              std::size_t length_max);
+
+  /// Bytes that the range coder makes of `op` alone, from fresh models. Any length.
+  std::uint64_t CodedLength(const ElemOp& op, ByteView content);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice
