@@ -10,6 +10,11 @@ namespace {
 constexpr std::uint64_t kWindowBytes = 65'536;
 constexpr std::uint64_t kTailBytesMin = 256;  // a shorter last window says too little
 constexpr double kGainMin = 0.01;             // less is noise of the estimate
+// How far a header that grew may have moved what follows it, and how often that is looked for.
+constexpr std::int64_t kHeaderGrowthMax = 4'096;
+constexpr std::uint64_t kSearches = 8;
+constexpr std::uint64_t kSearchSampleBytes = 2'048;
+constexpr double kSearchGainMin = 0.05;  // the best of many tries is better by luck
 constexpr std::array kFloatKinds = {ElementKind::kF32, ElementKind::kF16, ElementKind::kBf16};
 
 struct Guess {
@@ -30,7 +35,7 @@ class Guesser {
     if (grown != 0) shifts_.push_back(grown);
   }
 
-  [[nodiscard]] Guess Of(std::uint64_t begin, std::uint64_t end) const {
+  Guess Of(std::uint64_t begin, std::uint64_t end) {
     const double plain_bits =
         LiteralCost(ElementKind::kBytes, artifact_.subspan(begin, end - begin));
     Guess best;
@@ -47,7 +52,11 @@ class Guesser {
     // Integers show in their differences only.
     const bool is_float = best.kind != ElementKind::kBytes;
     Guess candidate = is_float ? best : Guess{ElementKind::kI8, 0, std::nullopt};
-    candidate.shift = ShiftOf(candidate, begin, end, is_float ? best_bits : plain_bits);
+    const double bits = is_float ? best_bits : plain_bits;
+    candidate.shift = ShiftOf(candidate, begin, end, bits);
+    if (!candidate.shift && SearchShift(candidate, begin, end)) {
+      candidate.shift = ShiftOf(candidate, begin, end, bits);
+    }
     return candidate.shift ? candidate : best;
   }
 
@@ -75,9 +84,36 @@ class Guesser {
     return best;
   }
 
+  // Tries every shift of a header on a sample; the one that fits becomes a candidate for all
+  // windows. Returns whether there is one. Looks at windows spread over the file only.
+  bool SearchShift(const Guess& guess, std::uint64_t begin, std::uint64_t end) {
+    if (base_.empty() || end - begin < kWindowBytes || begin < next_search_) return false;
+    next_search_ = begin + std::max(kWindowBytes, artifact_.size() / kSearches);
+    const std::uint64_t middle = begin + (end - begin) / 2;
+    const std::uint64_t from = FirstElement(middle, ElementWidth(guess.kind), guess.phase);
+    const ByteView sample = artifact_.subspan(from, kSearchSampleBytes);
+    double best_bits = LiteralCost(guess.kind, sample) * (1 - kSearchGainMin);
+    std::optional<std::int64_t> best;
+    for (std::int64_t shift = -kHeaderGrowthMax; shift <= kHeaderGrowthMax; ++shift) {
+      const std::int64_t old_from = static_cast<std::int64_t>(from) + shift;
+      if (old_from + static_cast<std::int64_t>(sample.size()) >
+          static_cast<std::int64_t>(base_.size())) {
+        break;
+      }
+      const double bits = DifferenceCost(
+          guess.kind, base_.subspan(static_cast<std::uint64_t>(old_from), sample.size()), sample);
+      if (bits >= best_bits) continue;
+      best_bits = bits;
+      best = shift;
+    }
+    if (best) shifts_.push_back(*best);
+    return best.has_value();
+  }
+
   const ByteView base_;
   const ByteView artifact_;
   std::vector<std::int64_t> shifts_;
+  std::uint64_t next_search_ = 0;
 };
 
 // Adds the whole elements of [begin, end), to the last extent where they go on with it.
@@ -100,7 +136,7 @@ void AddWindow(TensorExtentList& extents, const Guess& guess, std::uint64_t begi
 }  // namespace
 
 TensorExtentList GuessElements(std::optional<ByteView> base, ByteView artifact) {
-  const Guesser guesser(base, artifact);
+  Guesser guesser(base, artifact);
   TensorExtentList extents;
   Guess previous;
   for (std::uint64_t begin = 0; begin < artifact.size();) {

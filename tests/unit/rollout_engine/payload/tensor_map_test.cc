@@ -25,9 +25,9 @@ std::vector<std::optional<std::size_t>> Match(const std::vector<SampleTensor>& b
 }
 
 TEST(MatchTensors, GoesByNameFirst) {
-  EXPECT_THAT(Match({{"a", "F32", kOnes}, {"b", "F32", kOnes}},
-                    {{"b", "F32", kOnes}, {"a", "F32", kOnes}}),
-              ElementsAre(Optional(1), Optional(0)));
+  EXPECT_THAT(
+      Match({{"a", "F32", kOnes}, {"b", "F32", kOnes}}, {{"b", "F32", kOnes}, {"a", "F32", kOnes}}),
+      ElementsAre(Optional(1), Optional(0)));
 }
 
 TEST(MatchTensors, PairsNothingOfAnotherKindOrLength) {
@@ -144,6 +144,23 @@ TEST(GuessElements, FollowsWeightsBehindAPrefixOfAnyLength) {
   EXPECT_EQ(extents.back().offset % 4, 7u % 4);
   EXPECT_EQ(extents.back().base_offset, extents.back().offset - 7);
   EXPECT_EQ(extents.back().offset + extents.back().length, artifact.size());
+}
+
+TEST(GuessElements, FindsWhereAHeaderThatGrewHasMovedTheWeights) {
+  const Bytes weights = WeightBytes(1, 50'000);
+  Bytes base = NoiseBytes(8, 1'001);
+  Append(base, weights);
+  Bytes artifact = NoiseBytes(9, 2'222);
+  Append(artifact, WithMovedWeights(weights, 2, 1.0, 1e-4));
+  Append(artifact, NoiseBytes(10, 333));  // so that the ends do not tell
+  std::uint64_t matched = 0;
+  for (const TensorExtent& extent : MapTensors(base, artifact)) {
+    if (!extent.base_offset) continue;
+    EXPECT_EQ(*extent.base_offset, extent.offset - 1'221);
+    EXPECT_EQ(extent.kind, ElementKind::kF32);
+    matched += extent.length;
+  }
+  EXPECT_GT(matched, weights.size() * 6 / 10) << "all but the windows at both ends";
 }
 
 TEST(GuessElements, SeesNothingInNoiseAndInText) {
