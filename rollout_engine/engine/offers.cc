@@ -14,7 +14,9 @@ std::string PayloadKey(const Digest& artifact, const PayloadRequest& request) {
   return store_key::Join(
       store_key::kPayload,
       {artifact.Hex(), request.base.IsZero() ? "full" : request.base.Hex(),
-       std::to_string(static_cast<int>(request.memory_class)), std::to_string(request.codec_mask)});
+       std::to_string(static_cast<int>(request.memory_class)), std::to_string(request.codec_mask),
+       // What an older engine built is built again: devices get what this one would choose.
+       std::to_string(kEncoderVersion)});
 }
 
 Json ToJson(const BuiltPayload& payload) {

@@ -9,6 +9,9 @@
 
 namespace sluice {
 
+/// Goes up when the same options give another payload: whoever keeps payloads keeps it with them.
+inline constexpr unsigned kEncoderVersion = 2;  // 2: ELEM and QDELTA
+
 enum class CodecProfile : std::uint8_t {
   kAuto = 0,      // smallest of what the class and the device's mask allow
   kLibrsync = 1,  // codec 2 alone, literals included: any device with stock librsync
@@ -28,9 +31,10 @@ struct EncodedPayload {
   Digest head_digest;  // SHA-256 of the head
 };
 
-/// Of the artifact alone when `base` is empty, else a delta. Deterministic. The result has been
-/// decoded with the device's decoder under the class's limits and its SHA-256 compared with that of
-/// `artifact`; a mismatch is E_INTERNAL and nothing is offered. E_ARTIFACT_EMPTY and
+/// Of the artifact alone when `base` is empty, else a delta. The tensors of both files are looked
+/// for (tensor_map.h). Uses up to kEncoderThreadsMax threads; the result does not depend on how
+/// many. Each block has been decoded with the device's decoder under the class's limits and
+/// compared with `artifact`; a mismatch is E_INTERNAL and nothing is offered. E_ARTIFACT_EMPTY and
 /// E_ARTIFACT_TOO_BIG (either artifact), E_CODEC_UNSUPPORTED (profile and mask leave neither RAW
 /// nor RSYNC).
 Result<EncodedPayload> EncodePayload(std::optional<ByteView> base, ByteView artifact,
