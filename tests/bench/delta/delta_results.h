@@ -34,7 +34,7 @@ struct SnappedResult {
   double percent = 0;  // of the full artifact
 };
 
-/// Our codec against its prototype, CPU seconds over the same pairs.
+/// Our codec against its prototype, wall seconds over the same pairs: ours encodes on all cores.
 struct PrototypeSpeed {
   double ours_encode_s = 0, ours_decode_s = 0;
   double prototype_encode_s = 0, prototype_decode_s = 0;
