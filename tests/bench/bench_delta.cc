@@ -141,7 +141,11 @@ Status WriteText(const std::string& path, const std::string& text) {
 /// What a reader would type; another corpus is theirs to name.
 std::string CommandOf(const Arguments& arguments) {
   const bool is_ours = fs::path(arguments.corpus) == "tests/bench/corpus";
-  return is_ours ? "./dev bench delta" : "./dev bench delta --corpus DIR";
+  std::string command = is_ours ? "./dev bench delta" : "./dev bench delta --corpus DIR";
+  for (std::size_t i = 0; i < arguments.pairs.size(); ++i) {
+    command += (i == 0 ? " --pairs " : ",") + arguments.pairs[i];
+  }
+  return command;
 }
 
 /// Whether every goal was reached.
