@@ -5,6 +5,8 @@
 
 #include "common/crypto/digest.h"
 #include "rollout_engine/payload/apply.h"
+#include "rollout_engine/payload/snap.h"
+#include "tests/support/sample_model_files.h"
 #include "tests/support/sample_models.h"
 
 namespace sluice {
@@ -96,6 +98,54 @@ TEST(EncodePayload, RoundTripsAnyEditOfTheBase) {
     RC_ASSERT(applied.has_value());
     RC_ASSERT(*applied == artifact);
   }));
+}
+
+// A device that lost its power keeps what was written and nothing else: each block must follow from
+// the blocks before it, the base, and its own bytes.
+TEST(EncodePayload, DecodesOnFromAnyBlockAfterARestart) {
+  const Bytes base = WeightBytes(30, 100'000);
+  const Bytes moved = WithMovedWeights(base, 31, 1.0, 1e-5);
+  Bytes artifact(moved.begin(), moved.begin() + 200'000);
+  Append(artifact, ByteView(base).subspan(200'000, 100'000));
+  Append(artifact, Bytes(70'000, 7));
+  Append(artifact, NoiseBytes(32, 70'000));
+  std::uint32_t seen = 0;
+  for (const MemoryClass memory_class : kClasses) {
+    const auto payload = EncodePayload(base, artifact, {memory_class});
+    ASSERT_TRUE(payload) << payload.error().Line();
+    const PayloadHead& head = payload->head;
+    for (std::size_t i = head.rows.size(); i-- > 0;) {
+      const std::uint64_t at = i * head.block_size;
+      const ByteView encoded =
+          ByteView(payload->bytes).subspan(head.BlockOffset(i), head.rows[i].in_len);
+      Bytes block(head.OutLength(i));
+      const Status status =
+          DecodeBlock(head.rows[i].codec, memory_class, kCodecMaskV1, encoded, MemorySource(base),
+                      MemorySource(ByteView(artifact).first(at)), block);
+      ASSERT_TRUE(status) << "block " << i << ": " << status.error().Line();
+      EXPECT_TRUE(std::equal(block.begin(), block.end(), artifact.begin() + static_cast<int>(at)));
+    }
+    seen |= head.codec_mask;
+  }
+  EXPECT_NE(seen & CodecBit(Codec::kElem), 0u);
+  EXPECT_NE(seen & CodecBit(Codec::kRsync), 0u);
+  EXPECT_NE(seen & CodecBit(Codec::kRaw), 0u);
+  EXPECT_NE(seen & CodecBit(Codec::kZlit), 0u);
+}
+
+TEST(EncodePayload, SendsASnappedUpdateAsStepsWithoutBeingTold) {
+  const Bytes weights = WeightBytes(33, 60'000);
+  const Bytes base = SafetensorsFile({{"w", "F32", weights}});
+  const Bytes trained = SafetensorsFile({{"w", "F32", WithMovedWeights(weights, 34, 1.0, 1e-4)}});
+  const auto snapped = SnapArtifact(base, trained, kSnapStepDefault);
+  ASSERT_TRUE(snapped) << snapped.error().Line();
+  for (const MemoryClass memory_class : kClasses) {
+    const auto payload = EncodePayload(base, snapped->bytes, {memory_class});
+    ASSERT_TRUE(payload) << payload.error().Line();
+    EXPECT_NE(payload->head.codec_mask & CodecBit(Codec::kQdelta), 0u);
+    EXPECT_LT(payload->bytes.size(), base.size() / 8);
+    EXPECT_GT(PayloadSize(base, trained, {memory_class}), base.size() / 3);
+  }
 }
 
 TEST(EncodePayload, IsTheSameOnEveryRun) {
