@@ -28,7 +28,7 @@ struct Difference {
   bool is_negative = false;
 };
 
-// `bit_length_max` + 1 bits and more: no encoder wrote that, and the models end there.
+// False for more bits than kBitLengthLimit: no encoder wrote that, and the models end there.
 template <int kBitLengthLimit>
 [[gnu::always_inline]] inline bool TakeDifference(RangeDecoder& decoder, DeltaModels& models,
                                                   int context, int run, Difference& difference) {
@@ -82,6 +82,7 @@ Status ForElements(RangeInput& input, std::size_t count, std::size_t element_byt
 template <ElementKind kKind>
 Status DecodeDeltas(RangeInput& input, DeltaModels& models, DeltaContext& shared_context,
                     std::span<std::uint8_t> bytes) {
+  static_assert(kDeltaBytesMax<kKind> <= RangeInput::kElementBytesMax);
   constexpr std::uint32_t kWidth = ElementWidth(kKind);
   DeltaContext context = shared_context;
   const auto decode = [&](RangeDecoder& decoder, std::size_t index) {
@@ -111,6 +112,7 @@ Status DecodeDeltas(RangeInput& input, DeltaModels& models, DeltaContext& shared
 template <ElementKind kKind>
 Status DecodeLiterals(RangeInput& input, LiteralModels& models, int& exponent_row,
                       std::span<std::uint8_t> bytes) {
+  static_assert(LiteralBytesMax<kKind>() <= RangeInput::kElementBytesMax);
   constexpr std::uint32_t kWidth = ElementWidth(kKind);
   const auto decode = [&](RangeDecoder& decoder, std::size_t index) {
     std::uint8_t* const at = bytes.data() + index * kWidth;

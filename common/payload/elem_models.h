@@ -30,8 +30,8 @@ inline constexpr int kDeltaContexts = 72;
 
 /// Of the difference between an old and a new element.
 struct DeltaModels {
-  Probability is_changed[kDeltaContexts]
-                        [3];  // by what the elements before were: same, changed, changed twice
+  // By the elements before: the last one is as it was, is changed, is after another that is.
+  Probability is_changed[kDeltaContexts][3];
   Probability bit_length[kDeltaContexts][64];  // a tree of 6 bits
   Probability sign[kBitLengthMax + 1];
   Probability second_bit[kBitLengthMax + 1];  // below the top one, by length and the bits before

@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "common/base/check.h"
-#include "common/payload/elem_ops.h"
 #include "common/payload/zlit_codec.h"
 #include "rollout_engine/payload/rsync_delta.h"
 
@@ -64,7 +63,7 @@ class Smallest {
     best_ = EncodedBlock{codec, std::move(bytes)};
   }
   [[nodiscard]] bool IsShort() const { return best_ && best_->bytes.size() <= kShortEnough; }
-  /// Bytes that a block must have less than, or at most, to be kept.
+  /// Bytes that the next block may have to be kept.
   [[nodiscard]] std::size_t LengthMax() const {
     return best_ ? best_->bytes.size() - 1 : size_max_;
   }
@@ -215,6 +214,7 @@ std::vector<ZlitPrefix> BlockEncoder::Impl::Prefixes(const ExtentList& extents,
 
 Status BlockEncoder::Impl::OfferZstd(const ExtentList& extents, ByteView delta,
                                      std::uint64_t offset, ByteView content, Smallest& smallest) {
+  if (!Allows(Codec::kZlit) && !Allows(Codec::kRsyncZstd)) return {};
   SLUICE_ASSIGN(const bool is_promising, MayBeat(smallest.LengthMax() + 1, offset, content));
   if (!is_promising) return {};
   if (Allows(Codec::kZlit)) {
