@@ -5,6 +5,7 @@
 
 #include "common/base/random.h"
 #include "rollout_engine/api/http_routes.h"
+#include "rollout_engine/core/rollout_explain.h"
 
 namespace sluice::http {
 namespace {
@@ -31,7 +32,9 @@ Json FullJson(const ViewSources& sources, const RolloutEntry& entry) {
   for (std::int32_t stage = 0; stage < count; ++stage)
     stages.push_back(StageJson(sources, entry, stage));
   json["stage_list"] = std::move(stages);
-  if (const LookSummary* look = sources.runner.LastLook(entry.rollout.id)) {
+  for (std::size_t i = 0; i < entry.rollout.spec.variants.size(); ++i)
+    json["variants"].push_back(VariantJson(sources, entry, static_cast<std::int32_t>(i)));
+  if (const LookSummary* look = sources.runner.LastLook(entry.rollout)) {
     json["ab"] = ComparisonJson(entry, *look);
     const auto stage = static_cast<std::size_t>(look->stage);
     if (const auto limit_ms = entry.rollout.spec.stages[stage].criteria.latency_p99_max_ms)
@@ -46,54 +49,15 @@ Json NoteJson(const RolloutNote& note) {
           {"code", note.code}, {"why", note.why},     {"ts", note.ts_ms}};
 }
 
-std::int32_t ActiveDevices(const Rollout& rollout, std::int32_t stage) {
-  const StateCounts counts = CountStates(rollout, stage);
-  std::int32_t active = 0;
-  for (std::size_t state = 0; state < counts.size(); ++state) {
-    if (IsActive(static_cast<DeviceState>(state))) active += counts[state];
+void AddCriteria(const LookSummary& look, const std::string& version, Json& criteria) {
+  for (const CriterionSummary& c : look.criteria) {
+    Json row = {{"criterion", c.criterion}, {"scope", c.scope},     {"observed", c.observed},
+                {"control", c.control},     {"lo", c.lo},           {"hi", c.hi},
+                {"limit", c.limit},         {"devices", c.devices}, {"n", c.inferences},
+                {"verdict", c.verdict}};
+    if (!version.empty()) row["variant"] = version;
+    criteria.push_back(std::move(row));
   }
-  return active;
-}
-
-/// One sentence per thing that the rollout waits for.
-Json MissingJson(const ViewSources& sources, const Rollout& rollout) {
-  Json missing = Json::array();
-  switch (rollout.status) {
-    case RolloutStatus::kScheduled:
-      missing.push_back("an operator starts it");
-      return missing;
-    case RolloutStatus::kPaused:
-    case RolloutStatus::kHolding:
-      missing.push_back("an operator resumes, aborts or rolls it back");
-      return missing;
-    case RolloutStatus::kAwaitingApproval:
-      missing.push_back("an approver approves");
-      return missing;
-    case RolloutStatus::kRollingBack:
-      missing.push_back("the devices on the release report their revert");
-      return missing;
-    case RolloutStatus::kRunning:
-      break;
-    case RolloutStatus::kRolledBack:
-    case RolloutStatus::kAborted:
-    case RolloutStatus::kCompleted:
-      return missing;
-  }
-  const std::int32_t stage = CurrentStage(rollout);
-  const std::int32_t active = ActiveDevices(rollout, stage);
-  const std::int32_t devices = CohortCount(rollout, stage);
-  if (active < devices) {
-    missing.push_back(std::to_string(devices - active) + " of " + std::to_string(devices) +
-                      " devices do not run the release yet");
-  }
-  const auto soak_left_ms = SoakLeftMs(rollout, sources.now);
-  if (!soak_left_ms) {
-    missing.push_back("the soak begins when enough devices are active");
-  } else if (*soak_left_ms > 0) {
-    missing.push_back("the soak lasts another " + std::to_string((*soak_left_ms + 999) / 1000) +
-                      " s");
-  }
-  return missing;
 }
 
 Json ExplanationJson(const ViewSources& sources, const RolloutEntry& entry) {
@@ -106,23 +70,29 @@ Json ExplanationJson(const ViewSources& sources, const RolloutEntry& entry) {
                {"stage", view.at("stage")},
                {"verdict", view.at("verdict")},
                {"why", rollout.why},
-               {"missing", MissingJson(sources, rollout)},
+               {"missing", WhatIsMissing(rollout, sources.now)},
                {"next_check", next_look ? sources.wall.ms + (*next_look - sources.now) : 0},
-               {"criteria", Json::array()}};
-  const LookSummary* look = sources.runner.LastLook(rollout.id);
-  if (look == nullptr) return json;
-  for (const CriterionSummary& c : look->criteria) {
-    json["criteria"].push_back({{"criterion", c.criterion},
-                                {"scope", c.scope},
-                                {"observed", c.observed},
-                                {"control", c.control},
-                                {"lo", c.lo},
-                                {"hi", c.hi},
-                                {"limit", c.limit},
-                                {"devices", c.devices},
-                                {"n", c.inferences},
-                                {"verdict", c.verdict}});
+               {"criteria", Json::array()},
+               {"suspects", Json::array()}};
+  for (const auto& [variant, look] : sources.runner.LastLooks(rollout.id)) {
+    const auto index = static_cast<std::size_t>(variant);
+    const std::string version =
+        rollout.spec.variants.empty() ? "" : rollout.spec.ReleaseName(index);
+    if (rollout.variants[index].dropped) continue;
+    AddCriteria(look, version, json["criteria"]);
+    for (const std::string& suspect : look.suspects) json["suspects"].push_back(suspect);
   }
+  return json;
+}
+
+/// What is not known is left out.
+Json CriterionJson(const RehearsedCriterion& row) {
+  Json json = {{"criterion", row.criterion}, {"scope", row.scope}, {"devices", row.devices}};
+  if (!row.judged) return json;
+  json["observed"] = row.observed;
+  json["limit"] = row.limit;
+  if (row.detectable <= 1) json["detectable"] = row.detectable;
+  json["promotable"] = row.promotable;
   return json;
 }
 
@@ -131,23 +101,34 @@ Json PlanJson(const RolloutPlan& plan) {
   for (const RolloutPlan::Stage& stage : plan.stages) {
     std::size_t devices = 0;
     for (const auto& [hardware, count] : stage.devices) devices += count;
+    Json criteria = Json::array();
+    for (const RehearsedCriterion& row : stage.criteria) criteria.push_back(CriterionJson(row));
     stages.push_back({{"name", stage.name},
                       {"target_percent", stage.target / kMilliPercentPerPercent},
                       {"duration_s", stage.duration_ms / limits::kSecond},
                       {"devices", devices},
-                      {"hardware", stage.devices}});
+                      {"hardware", stage.devices},
+                      {"bytes", stage.bytes},
+                      {"can_decide", stage.can_decide},
+                      {"why", stage.sentence},
+                      {"criteria", std::move(criteria)}});
   }
   Json payloads = Json::array();
   for (const RolloutPlan::Payload& payload : plan.payloads) {
-    payloads.push_back({{"hardware", payload.hardware},
+    payloads.push_back({{"release", payload.release},
+                        {"hardware", payload.hardware},
                         {"base", payload.base},
                         {"kind", payload.base.empty() ? "full" : "delta"},
                         {"devices", payload.devices},
                         {"bytes", payload.bytes}});
   }
-  return {{"model", plan.model},         {"release", plan.release},
-          {"devices", plan.devices},     {"without_base", plan.without_base},
-          {"stages", std::move(stages)}, {"payloads", std::move(payloads)},
+  return {{"model", plan.model},
+          {"release", plan.release},
+          {"devices", plan.devices},
+          {"without_base", plan.without_base},
+          {"bytes", plan.bytes},
+          {"stages", std::move(stages)},
+          {"payloads", std::move(payloads)},
           {"warnings", plan.warnings}};
 }
 
@@ -253,6 +234,51 @@ void Events(const Context& context, const httplib::Request& request, httplib::Re
   });
 }
 
+Result<std::int32_t> NumberOf(const std::string& text, const char* what) {
+  std::int32_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error == std::errc{} && end == text.data() + text.size() && number >= 0) return number;
+  return Fail(ErrorCode::kUsage, std::string(what) + " '" + text + "' is no number");
+}
+
+/// Which look is asked for: in the stage of that name (the current one without), of that variant's
+/// version (of the one that the rollout speaks of without).
+Result<RolloutLog::LookNumber> LookNumberOf(const Rollout& rollout,
+                                            const httplib::Request& request) {
+  RolloutLog::LookNumber number{.stage = std::max(CurrentStage(rollout), 0),
+                                .variant = FinalVariant(rollout).value_or(0)};
+  SLUICE_ASSIGN(number.look, NumberOf(request.matches[2], "look"));
+  if (const std::string stage = request.get_param_value("stage"); !stage.empty()) {
+    const auto& stages = rollout.spec.stages;
+    const auto found = std::ranges::find(stages, stage, &StageSpec::name);
+    if (found == stages.end())
+      return Fail(ErrorCode::kNotFound, "rollout " + rollout.id + " has no stage " + stage);
+    number.stage = static_cast<std::int32_t>(found - stages.begin());
+  }
+  if (const std::string version = request.get_param_value("variant"); !version.empty()) {
+    const auto& variants = rollout.spec.variants;
+    const auto found = std::ranges::find(variants, version, &VariantSpec::version);
+    if (found == variants.end())
+      return Fail(ErrorCode::kNotFound, "rollout " + rollout.id + " has no variant " + version);
+    number.variant = static_cast<std::int32_t>(found - variants.begin());
+  }
+  return number;
+}
+
+/// As it was stored: a decision vector, without its input where that was not kept.
+Result<Json> RecordJson(const Engine& engine, const httplib::Request& request) {
+  SLUICE_ASSIGN(const RolloutEntry* entry, Find(engine, request.matches[1]));
+  SLUICE_ASSIGN(const RolloutLog::LookNumber number, LookNumberOf(entry->rollout, request));
+  const std::string key = RolloutLog::DecisionKey(entry->rollout.id, number);
+  SLUICE_ASSIGN(const std::optional<Bytes> record, engine.store().Get(key));
+  if (record) return ReadStoredJson(key, *record, [](const Json& json) { return json; });
+  const auto& runs = entry->rollout.runs;
+  const auto run = std::ranges::find(runs, number.stage, &StageRun::stage);
+  return Fail(ErrorCode::kNotFound, "no look " + std::to_string(number.look) +
+                                        " is kept of that stage; it has had " +
+                                        std::to_string(run == runs.end() ? 0 : run->looks));
+}
+
 }  // namespace
 
 void AddRolloutRoutes(httplib::Server& server, const Context& context) {
@@ -275,6 +301,10 @@ void AddRolloutRoutes(httplib::Server& server, const Context& context) {
                  return ExplanationJson(SourcesOf(engine), *entry);
                });
              });
+  server.Get(R"(/v1/rollouts/([^/]+)/looks/([^/]+))", [context](const httplib::Request& request,
+                                                                httplib::Response& response) {
+    Answer(context, response, [&](Engine& engine) { return RecordJson(engine, request); });
+  });
   server.Get(R"(/v1/rollouts/([^/]+)/events)", [context](const auto& request, auto& response) {
     Events(context, request, response);
   });

@@ -34,6 +34,10 @@ inline std::int64_t IntegerAt(const Json& json, const char* key, std::int64_t ot
   const auto found = json.find(key);
   return found != json.end() && found->is_number_integer() ? found->get<std::int64_t>() : otherwise;
 }
+inline bool FlagAt(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_boolean() && found->get<bool>();
+}
 /// The elements of an array member; empty when there is none.
 inline const Json& ItemsAt(const Json& json, const char* key) {
   static const Json kNone = Json::array();

@@ -30,6 +30,9 @@ struct RolloutOptions {
   std::uint64_t after = 0;
   OperationOptions operation;
   std::string to;
+  std::string stage;
+  std::string variant;
+  int look = 0;
 };
 
 /// One operation of an operator, as the command line spells it and as the API does.
@@ -67,20 +70,43 @@ Status PrintRollout(Session& session, const std::string& rollout) {
   return PrintText(session, RolloutScreen(rollout, session.clock.Wall().ms, wide));
 }
 
-Status Create(Session& session, const RolloutOptions& options) {
+Result<std::string> PostFile(Session& session, const RolloutOptions& options) {
   auto file = ReadFile(options.file, kRolloutFileBytesMax);
   if (!file && file.error().code == ErrorCode::kTooBig)
     return Fail(ErrorCode::kYamlLimit, file.error().text);
   if (!file) return Fail(file.error());
-  const EngineClient engine(session.socket_path);
-  SLUICE_ASSIGN(
-      const std::string answer,
-      engine.Post("/v1/rollouts", {{"dry_run", options.dry_run ? "1" : ""}, {"id", options.id}},
-                  std::string(AsText(*file)), "application/yaml",
-                  OperationId(session, options.operation)));
+  return EngineClient(session.socket_path)
+      .Post("/v1/rollouts", {{"dry_run", options.dry_run ? "1" : ""}, {"id", options.id}},
+            std::string(AsText(*file)), "application/yaml",
+            OperationId(session, options.operation));
+}
+
+Status Create(Session& session, const RolloutOptions& options) {
+  SLUICE_ASSIGN(const std::string answer, PostFile(session, options));
   if (!options.dry_run) return PrintRollout(session, answer);
   if (session.WantsDocument()) return PrintDocument(session, answer);
   return PrintText(session, PlanText(answer));
+}
+
+Status Plan(Session& session, RolloutOptions options) {
+  options.dry_run = true;
+  return Create(session, options);
+}
+
+/// The stored look as the engine keeps it: what `sluice rollout judge` reads.
+Status Record(Session& session, const RolloutOptions& options) {
+  SLUICE_TRY(CheckRegistryId("rollout", options.id));
+  SLUICE_ASSIGN(const std::string record,
+                EngineClient(session.socket_path)
+                    .Get(PathOf(options) + "/looks/" + std::to_string(options.look),
+                         {{"stage", options.stage}, {"variant", options.variant}}));
+  SLUICE_ASSIGN(const Json json, ParseJson(record));
+  session.out << json.dump() << "\n";
+  if (!json.contains("input")) {
+    session.err << "this look kept its result and the hash of its input only: decision and brake "
+                   "were those of the look before\n";
+  }
+  return {};
 }
 
 Status Operate(Session& session, const RolloutOptions& options, const char* op) {
@@ -239,6 +265,11 @@ void AddLooks(CLI::App& noun, Session& session, const std::shared_ptr<RolloutOpt
           CLI::AsNumberWithUnit(std::map<std::string, double>{{"s", 1}, {"m", 60}, {"h", 3'600}},
                                 CLI::AsNumberWithUnit::CASE_SENSITIVE));
   add_for_one("explain", "why it stands where it stands, and what it waits for", Explain);
+  CLI::App* record =
+      add_for_one("record", "print one look with its input, as `rollout judge` reads it", Record);
+  record->add_option("LOOK", options->look, "its number in the stage, from 1")->required();
+  record->add_option("--stage", options->stage, "by name (default: the current one)");
+  record->add_option("--variant", options->variant, "by version, where several are compared");
   add_for_one("events", "what happened to it, oldest first", Events)
       ->add_option("--after", options->after, "only events with a greater number");
 }
@@ -260,6 +291,12 @@ void AddRolloutCommands(CLI::App& app, Session& session) {
                      "operation id: the same one again has no second effect");
   AddOutputOption(*create, session);
   create->callback([&session, options] { session.Finish(Create(session, *options)); });
+
+  CLI::App* plan = noun->add_subcommand(
+      "plan", "who would get what, how small an effect each stage can find, and what is risky");
+  plan->add_option("-f,--file", options->file, "the rollout file (YAML)")->required();
+  AddOutputOption(*plan, session);
+  plan->callback([&session, options] { session.Finish(Plan(session, *options)); });
 
   AddLooks(*noun, session, options);
   for (const Verb& verb : kVerbs) {

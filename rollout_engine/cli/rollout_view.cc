@@ -90,6 +90,22 @@ std::string StageTable(const Json& rollout) {
   return table.Render();
 }
 
+/// One row per release that is compared; nothing for a plain rollout.
+std::string VariantTable(const Json& rollout) {
+  const Json& variants = ItemsAt(rollout, "variants");
+  if (variants.empty()) return "";
+  Table table(
+      {"VARIANT", "WEIGHT", "STATUS", "DEVICES", "DONE", "ACC DROP", "ERR RATE", "VERDICT"});
+  for (const Json& variant : variants) {
+    table.Add({TextAt(variant, "version"), CountOf(variant, "weight"), TextAt(variant, "status"),
+               CountOf(variant, "devices"), NumberText(NumberAt(variant, "done_percent")) + "%",
+               Against(variant, "accuracy_drop_test", "accuracy_drop_limit"),
+               Against(variant, "error_rate_test", "error_rate_limit"),
+               TextAt(variant, "verdict")});
+  }
+  return table.Render();
+}
+
 /// The sentence behind the status; empty when it only repeats it.
 std::string WhyOf(const Json& rollout) {
   std::string why = TextAt(rollout, "why");
@@ -122,7 +138,7 @@ Result<std::string> RolloutScreen(std::string_view rollout_json, std::int64_t no
   SLUICE_ASSIGN(const Json rollout, ParseJson(rollout_json));
   Table table = RolloutHeader(wide);
   AddRollout(table, rollout, now_ms, wide);
-  return table.Render() + StageTable(rollout) + Attention(rollout);
+  return table.Render() + StageTable(rollout) + VariantTable(rollout) + Attention(rollout);
 }
 
 Result<std::string> RolloutLine(std::string_view rollout_json) {
@@ -147,20 +163,37 @@ Result<std::string> ExplanationText(std::string_view explanation_json, std::int6
   if (const std::string why = TextAt(explanation, "why"); !why.empty())
     text += Printable(why) + "\n";
   if (const Json& criteria = ItemsAt(explanation, "criteria"); !criteria.empty()) {
-    Table table({"CRITERION", "SCOPE", "OBSERVED", "INTERVAL", "CONTROL", "LIMIT", "DEVICES", "N",
-                 "VERDICT"});
+    const bool compares = criteria.front().contains("variant");
+    std::vector<std::string> header = {"CRITERION", "SCOPE",   "OBSERVED", "INTERVAL", "CONTROL",
+                                       "LIMIT",     "DEVICES", "N",        "VERDICT"};
+    if (compares) header.insert(header.begin(), "VARIANT");
+    Table table(std::move(header));
     for (const Json& row : criteria) {
       const auto number = [&row](const char* key) {
         const double value = NumberAt(row, key, NAN);
         return std::isnan(value) ? std::string() : NumberText(value);
       };
-      table.Add({TextAt(row, "criterion"), TextAt(row, "scope"), number("observed"),
-                 row.contains("hi") ? "[" + number("lo") + ", " + number("hi") + "]" : "",
-                 number("control"), number("limit"), number("devices"), number("n"),
-                 TextAt(row, "verdict")});
+      std::vector<std::string> cells = {
+          TextAt(row, "criterion"),
+          TextAt(row, "scope"),
+          number("observed"),
+          row.contains("hi") ? "[" + number("lo") + ", " + number("hi") + "]" : "",
+          number("control"),
+          number("limit"),
+          number("devices"),
+          number("n"),
+          TextAt(row, "verdict")};
+      if (compares) cells.insert(cells.begin(), TextAt(row, "variant"));
+      table.Add(std::move(cells));
     }
     text += table.Render();
   }
+  std::string suspects;
+  for (const Json& suspect : ItemsAt(explanation, "suspects")) {
+    if (suspect.is_string())
+      suspects += (suspects.empty() ? "" : ", ") + Printable(suspect.get<std::string>());
+  }
+  if (!suspects.empty()) text += "the finding comes from: " + suspects + "\n";
   for (const Json& missing : ItemsAt(explanation, "missing")) {
     if (missing.is_string()) text += "waiting for: " + Printable(missing.get<std::string>()) + "\n";
   }
@@ -175,8 +208,9 @@ Result<std::string> PlanText(std::string_view plan_json) {
   SLUICE_ASSIGN(const Json plan, ParseJson(plan_json));
   std::string text = TextAt(plan, "release") + " of " + TextAt(plan, "model") + " to " +
                      CountOf(plan, "devices") + " devices, " + CountOf(plan, "without_base") +
-                     " of them without a base\n";
-  Table stages({"STAGE", "TARGET", "SOAK", "DEVICES", "HARDWARE"});
+                     " of them without a base, " +
+                     SizeText(static_cast<std::uint64_t>(IntegerAt(plan, "bytes"))) + " in all\n";
+  Table stages({"STAGE", "TARGET", "SOAK", "DEVICES", "BYTES", "DECIDES", "HARDWARE"});
   for (const Json& stage : ItemsAt(plan, "stages")) {
     std::string hardware;
     if (const auto found = stage.find("hardware"); found != stage.end() && found->is_object()) {
@@ -186,15 +220,27 @@ Result<std::string> PlanText(std::string_view plan_json) {
     }
     stages.Add({TextAt(stage, "name"), NumberText(NumberAt(stage, "target_percent")) + "%",
                 DurationText(IntegerAt(stage, "duration_s", -1)), CountOf(stage, "devices"),
-                hardware});
+                SizeText(static_cast<std::uint64_t>(IntegerAt(stage, "bytes"))),
+                FlagAt(stage, "can_decide") ? "yes" : "no", hardware});
   }
-  Table payloads({"HARDWARE", "FROM", "KIND", "DEVICES", "BYTES EACH"});
+  Table effects({"STAGE", "CRITERION", "SCOPE", "DEVICES", "TODAY", "LIMIT", "FINDS FROM"});
+  for (const Json& stage : ItemsAt(plan, "stages")) {
+    for (const Json& row : ItemsAt(stage, "criteria")) {
+      const auto number = [&row](const char* key) {
+        return row.contains(key) ? NumberText(NumberAt(row, key)) : std::string();
+      };
+      effects.Add({TextAt(stage, "name"), TextAt(row, "criterion"), TextAt(row, "scope"),
+                   CountOf(row, "devices"), number("observed"), number("limit"),
+                   number("detectable")});
+    }
+  }
+  Table payloads({"RELEASE", "HARDWARE", "FROM", "KIND", "DEVICES", "BYTES EACH"});
   for (const Json& payload : ItemsAt(plan, "payloads")) {
-    payloads.Add({TextAt(payload, "hardware"), TextAt(payload, "base"), TextAt(payload, "kind"),
-                  CountOf(payload, "devices"),
+    payloads.Add({TextAt(payload, "release"), TextAt(payload, "hardware"), TextAt(payload, "base"),
+                  TextAt(payload, "kind"), CountOf(payload, "devices"),
                   SizeText(static_cast<std::uint64_t>(IntegerAt(payload, "bytes")))});
   }
-  text += stages.Render() + payloads.Render();
+  text += stages.Render() + effects.Render() + payloads.Render();
   for (const Json& warning : ItemsAt(plan, "warnings")) {
     if (warning.is_string()) text += "! " + Printable(warning.get<std::string>()) + "\n";
   }

@@ -271,7 +271,17 @@ Status ReadVariants(const YamlReader& rollout, std::vector<VariantSpec>& variant
     SLUICE_TRY(reader.Require("version"));
     SLUICE_TRY(reader.Id("version", variant.version));
     SLUICE_TRY(reader.Whole("weight", {.low = 1, .high = 1'000}, variant.weight));
+    for (const VariantSpec& other : variants) {
+      if (other.version != variant.version) continue;
+      return reader.Complain(ErrorCode::kCfgRange, "version",
+                             Shown(variant.version) + " is a variant already; name it once");
+    }
     variants.push_back(std::move(variant));
+  }
+  if (variants.size() == 1) {
+    return rollout.Complain(ErrorCode::kCfgRange, "variants",
+                            "one variant is compared with nothing; name two or more, or none and "
+                            "its release as model_version");
   }
   return {};
 }

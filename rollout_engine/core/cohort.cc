@@ -26,6 +26,17 @@ CutOff ChooseCutOff(std::vector<RankedDevice> devices, MilliPercent target, Mill
   return {last->unit, std::string(last->id)};
 }
 
+std::size_t ChooseVariant(std::span<const VariantSpec> variants, double variant_unit) {
+  double weights = 0;
+  for (const VariantSpec& variant : variants) weights += variant.weight;
+  double below = 0;
+  for (std::size_t i = 0; i + 1 < variants.size(); ++i) {
+    below += variants[i].weight;
+    if (variant_unit * weights < below) return i;
+  }
+  return variants.empty() ? 0 : variants.size() - 1;
+}
+
 std::vector<std::string> ChooseControl(
     const std::map<std::string, std::vector<RankedDevice>>& beyond, std::size_t most) {
   std::size_t candidates = 0;

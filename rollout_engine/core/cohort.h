@@ -47,6 +47,9 @@ std::size_t CohortSize(MilliPercent target, std::size_t count);
 /// taken.
 CutOff ChooseCutOff(std::vector<RankedDevice> devices, MilliPercent target, MilliPercent holdback);
 
+/// Which variant a device gets: `variant_unit` against the cumulative weights. 0 without variants.
+std::size_t ChooseVariant(std::span<const VariantSpec> variants, double variant_unit);
+
 /// The control arm: of the devices beyond each hardware's cut-off the lowest-ranked, at most `most`
 /// in all, shared out in proportion. `beyond` by hardware, any order. Returns ids in ascending
 /// order.

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <vector>
 
+#include "rollout_engine/core/cohort.h"
 #include "rollout_engine/core/judge.h"
+#include "rollout_engine/core/judge_scope.h"
 
 namespace sluice {
 namespace {
@@ -15,15 +17,25 @@ constexpr std::uint64_t kFirstReported =
 
 double Seconds(std::int64_t ms) { return static_cast<double>(ms) / 1000; }
 
-bool IsJudged(const Rollout& rollout, const Member& member) {
-  return !rollout.excluded_hardware.contains(member.hardware);
-}
-
 /// Exposed, and not gone by anybody's order. One that reverted by itself stays: that is evidence.
 bool IsInTestArm(const Rollout& rollout, const Member& member) {
   const bool ordered_back = member.state == DeviceState::kReverted && !member.self_reverted;
   return member.stage != kNoStage && member.activated_at.has_value() && !ordered_back &&
-         IsJudged(rollout, member);
+         MayInstall(rollout, member);
+}
+
+/// After the last stage only those who came late are watched.
+bool IsWatched(const Rollout& rollout, const Member& member) {
+  return rollout.status != RolloutStatus::kCompleted ||
+         *member.activated_at > *rollout.runs.back().ended;
+}
+
+bool IsInControlArm(const Rollout& rollout, const Member& member) {
+  return member.control && !rollout.excluded_hardware.contains(member.hardware);
+}
+
+bool IsSettled(const Member& member, BootMs now) {
+  return !member.settles_at.has_value() || now >= *member.settles_at;
 }
 
 BootMs ExposedSince(const StageRun& run, const Member& member) {
@@ -50,7 +62,9 @@ JudgeConfig ConfigOf(const Rollout& rollout) {
   config.limits[static_cast<std::size_t>(Metric::kAccuracyDrop)] = criteria.accuracy_drop_max;
   config.deltas = {criteria.lost_device_rate_max, criteria.crash_device_rate_max,
                    criteria.unhealthy_device_rate_max};
-  config.alpha = rules.false_rollback_probability;
+  // Several variants share what a stage may err; the one that has won has it for itself.
+  const std::size_t rivals = rollout.winner.has_value() ? 1 : rollout.variants.size();
+  config.alpha = rules.false_rollback_probability / static_cast<double>(rivals);
   config.promote_alpha = 1 - rules.promote_confidence;
   config.planned_looks = PlannedLooks(rollout.spec, run.stage);
   config.epochs = PlannedEpochs(rollout.spec, run.stage);
@@ -68,7 +82,7 @@ JudgeConfig ConfigOf(const Rollout& rollout) {
 }
 
 JudgedDevice Judged(const Rollout& rollout, const std::string& id, const Member& member,
-                    const DeviceTotals* totals, BootMs now) {
+                    const DeviceTotals* totals, std::int64_t sleep_ms, BootMs now) {
   const StageRun& run = rollout.runs.back();
   JudgedDevice device{.id = id, .stratum = member.hardware};
   device.arm = member.control ? Arm::kControl : Arm::kTest;
@@ -76,8 +90,8 @@ JudgedDevice Judged(const Rollout& rollout, const std::string& id, const Member&
   // One that was never heard is silent since the arm began to count it.
   device.silence_s = device.since_activation_s;
   if (totals != nullptr) {
-    device.silence_s =
-        std::min(device.silence_s, Seconds(std::max<std::int64_t>(0, now - totals->last_heard)));
+    const std::int64_t silent_ms = now - totals->last_heard - sleep_ms;
+    device.silence_s = std::min(device.silence_s, Seconds(std::max<std::int64_t>(0, silent_ms)));
     const Counters total = WindowTotal(*totals);
     device.cum = total.Ratios();
     device.epoch = EpochTotal(*totals).Ratios();
@@ -94,14 +108,16 @@ const DeviceTotals* FindTotals(const FleetTelemetry& fleet, const std::string& d
 }
 
 /// The median growth of memory on devices that report it from both releases.
-std::optional<double> MemoryIncrease(const Rollout& rollout, const FleetTelemetry& fleet) {
+std::optional<double> MemoryIncrease(const Rollout& rollout, std::int32_t variant,
+                                     const FleetTelemetry& fleet) {
   std::vector<double> percents;
   for (const auto& [id, member] : rollout.members) {
+    if (member.variant != variant) continue;
     const DeviceTotals* totals = FindTotals(fleet, id);
     if (totals == nullptr || !IsActive(member.state) || totals->rss_kb_before == 0 ||
         totals->rss_kb == 0)
       continue;
-    if (NewestRelease(*totals) != rollout.release_ids.at(member.hardware)) continue;
+    if (NewestRelease(*totals) != ReleaseIdOf(rollout, member)) continue;
     percents.push_back(100.0 * totals->rss_kb / totals->rss_kb_before - 100);
   }
   if (percents.size() < kMemoryDevicesMin) return std::nullopt;
@@ -126,31 +142,47 @@ bool IsSoakOver(const Rollout& rollout, const Look& look, BootMs now) {
 }
 
 void CountReachable(const Rollout& rollout, const FleetTelemetry& fleet, BootMs now, Look& look) {
+  const StageRun& run = rollout.runs.back();
+  const StageSpec& stage = rollout.spec.stages[static_cast<std::size_t>(run.stage)];
+  std::int32_t own = 0;  // of the stage's own cohort
+  std::int32_t own_active = 0;
   for (const auto& [id, member] : rollout.members) {
-    if (member.stage == kNoStage || !IsJudged(rollout, member)) continue;
+    if (member.stage == kNoStage || !MayInstall(rollout, member)) continue;
     const DeviceTotals* totals = FindTotals(fleet, id);
     if (totals == nullptr || now - totals->last_heard >= kReachableMs) continue;
+    const bool is_own = member.stage == run.stage;
     ++look.reachable;
-    if (IsActive(member.state)) ++look.reachable_active;
+    if (is_own) ++own;
+    if (!IsActive(member.state)) continue;
+    ++look.reachable_active;
+    if (is_own) ++own_active;
   }
+  const auto wanted =
+      static_cast<std::int32_t>(CohortSize(stage.min_completion, static_cast<std::size_t>(own)));
+  look.enough_active = own_active > 0 && own_active >= std::min(stage.min_devices, wanted);
 }
 
 }  // namespace
 
-Look BuildLook(const Rollout& rollout, const FleetTelemetry& fleet, BootMs now) {
+Look BuildLook(const Rollout& rollout, const FleetTelemetry& fleet, BootMs now,
+               std::int32_t variant, const Sleepers& sleepers) {
   const StageRun& run = rollout.runs.back();
   Look look;
   look.input.config = ConfigOf(rollout);
   look.input.look = std::max(run.looks, 1);
   look.input.elapsed_s = (now - run.first_activation.value_or(run.started)) / 1000;
-  look.input.state = rollout.judge;
+  look.input.state = rollout.variants[static_cast<std::size_t>(variant)].judge;
   for (const auto& [id, member] : rollout.members) {
-    const bool control = member.control && IsJudged(rollout, member);
-    if (!control && !IsInTestArm(rollout, member)) continue;
-    look.input.devices.push_back(Judged(rollout, id, member, FindTotals(fleet, id), now));
+    const bool tested =
+        IsInTestArm(rollout, member) && member.variant == variant && IsWatched(rollout, member);
+    if (!tested && !IsInControlArm(rollout, member)) continue;
+    if (!IsSettled(member, now)) continue;
+    const auto sleeper = sleepers.find(id);
+    const std::int64_t sleep_ms = sleeper == sleepers.end() ? 0 : sleeper->second;
+    look.input.devices.push_back(Judged(rollout, id, member, FindTotals(fleet, id), sleep_ms, now));
   }
   CountReachable(rollout, fleet, now, look);
-  look.memory_increase_percent = MemoryIncrease(rollout, fleet);
+  look.memory_increase_percent = MemoryIncrease(rollout, variant, fleet);
   look.input.at_soak_end = IsSoakOver(rollout, look, now);
   return look;
 }
@@ -160,10 +192,28 @@ JudgeOutput JudgeLook(const Rollout& rollout, const Look& look) {
                                                                    : JudgePointEstimate(look.input);
 }
 
+std::optional<double> RankingBound(const JudgeOutput& output) {
+  // The point estimate knows no bound: its own figure stands for it.
+  for (const Window window : {Window::kCumulative, Window::kEpoch}) {
+    for (const Metric metric :
+         {Metric::kAccuracyDrop, Metric::kErrorRate, Metric::kLatencyExceed}) {
+      const std::string key =
+          RatioKey({.name = std::string(kFleetScope), .is_fleet = true}, metric, window);
+      const auto found = std::ranges::find(
+          output.results, key, [](const auto& result) { return std::string_view(result.first); });
+      if (found == output.results.end()) continue;
+      const auto& ratio = std::get<RatioResult>(found->second);
+      if (ratio.ok) return ratio.ucb;
+    }
+  }
+  return std::nullopt;
+}
+
 LookJudged MakeLookJudged(const RunLook& request, const Look& look, const JudgeOutput& output) {
   LookJudged judged;
   judged.stage = request.stage;
   judged.look = request.look;
+  judged.variant = request.variant;
   judged.decision = output.decision;
   judged.hold_cause = output.hold_cause;
   judged.brake = output.brake;
@@ -173,7 +223,9 @@ LookJudged MakeLookJudged(const RunLook& request, const Look& look, const JudgeO
   judged.state = output.state;
   judged.reachable = look.reachable;
   judged.reachable_active = look.reachable_active;
+  judged.enough_active = look.enough_active;
   judged.memory_increase_percent = look.memory_increase_percent;
+  judged.upper_bound = RankingBound(output);
   return judged;
 }
 
@@ -185,7 +237,7 @@ void OpenStageWindow(const Rollout& rollout, FleetTelemetry& fleet, BootMs now) 
       TakeBaseline(totals, release_id, rollout.spec.baseline_ms, now);
       StartWindow(totals, release_id, now);
     } else if (IsInTestArm(rollout, member)) {
-      StartWindow(fleet[id], rollout.release_ids.at(member.hardware),
+      StartWindow(fleet[id], ReleaseIdOf(rollout, member),
                   now);  // its history stays that of before
     }
   }
@@ -202,7 +254,7 @@ void OpenDeviceWindow(const Rollout& rollout, const std::string& device, FleetTe
                       BootMs now) {
   const auto member = rollout.members.find(device);
   if (member == rollout.members.end()) return;
-  const std::uint64_t release_id = rollout.release_ids.at(member->second.hardware);
+  const std::uint64_t release_id = ReleaseIdOf(rollout, member->second);
   DeviceTotals& totals = fleet[device];
   totals.pre.reset();
   if (const auto former = NewestRelease(totals); former.has_value() && *former != release_id) {

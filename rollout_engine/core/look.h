@@ -11,6 +11,8 @@
 namespace sluice {
 
 using FleetTelemetry = std::map<std::string, DeviceTotals>;  // by device id
+/// Devices that announced a silence, and how long it lasts (ms) from their last word on.
+using Sleepers = std::map<std::string, std::int64_t>;
 
 /// A device counts as reachable when it was heard this recently.
 inline constexpr std::int64_t kReachableMs = limits::kDay;
@@ -19,13 +21,18 @@ struct Look {
   JudgeInput input;
   std::int32_t reachable = 0;
   std::int32_t reachable_active = 0;
+  bool enough_active = false;
   std::optional<double> memory_increase_percent;
 };
 
 /// The answer to the effect RunLook. REQUIRES: the rollout is in a stage.
-Look BuildLook(const Rollout& rollout, const FleetTelemetry& fleet, BootMs now);
+Look BuildLook(const Rollout& rollout, const FleetTelemetry& fleet, BootMs now,
+               std::int32_t variant = 0, const Sleepers& sleepers = {});
 /// By the rule that the rollout's file names.
 JudgeOutput JudgeLook(const Rollout& rollout, const Look& look);
+/// What variants are ranked by: the upper bound of accuracy_drop on the fleet; where that is not
+/// tested, of error_rate, then of latency_exceed. Nothing without data.
+std::optional<double> RankingBound(const JudgeOutput& output);
 /// The event that carries the result back.
 LookJudged MakeLookJudged(const RunLook& request, const Look& look, const JudgeOutput& output);
 

@@ -22,8 +22,12 @@ bool IsRolledBack(RolloutStatus status) {
   return status == RolloutStatus::kRollingBack || status == RolloutStatus::kRolledBack;
 }
 
-std::string Reason(const char* what, const std::string& reason) {
-  return reason.empty() ? std::string(what) : std::string(what) + ": " + reason;
+/// "paused by an operator: line stop"
+template <class Requested>
+std::string ByWhom(const char* what, const Requested& event) {
+  const std::string sentence =
+      std::string(what) + " by " + (event.by.empty() ? "an operator" : event.by);
+  return event.reason.empty() ? sentence : sentence + ": " + event.reason;
 }
 
 /// What an operator calls it; empty for what is not asked for by people.
@@ -60,14 +64,11 @@ Status Refuse(const Rollout& rollout, std::size_t event) {
 
 }  // namespace
 
-Result<Rollout> CreateRollout(std::string id, RolloutSpec spec) {
-  if (!spec.variants.empty()) {
-    return Fail(ErrorCode::kCfgRange,
-                "rollout.variants: this version rolls out one release at a time; remove variants");
-  }
+Rollout CreateRollout(std::string id, RolloutSpec spec) {
   Rollout rollout;
   rollout.id = std::move(id);
   rollout.counts.resize(spec.stages.size());
+  rollout.variants.resize(spec.VariantCount());
   rollout.spec = std::move(spec);
   rollout.why = "scheduled";
   return rollout;
@@ -101,7 +102,7 @@ std::vector<ArmTimer> ArmedTimers(const Rollout& rollout) {
 // ---- operator events ----
 
 Status RolloutStep::On(const PauseRequested& event) {
-  SetStatus(RolloutStatus::kPaused, Reason("paused by an operator", event.reason));
+  SetStatus(RolloutStatus::kPaused, ByWhom("paused", event));
   PublishOrder();
   return {};
 }
@@ -111,7 +112,7 @@ Status RolloutStep::On(const ResumeRequested& event) {
     run().accepted_failures = run().installs_failed;
     if (rollout_.hold_cause != HoldCause::kNone) run().accepted_holds.insert(rollout_.hold_cause);
   }
-  Resume(Reason("resumed by an operator", event.reason));
+  Resume(ByWhom("resumed", event));
   return {};
 }
 
@@ -125,25 +126,25 @@ Status RolloutStep::On(const PromoteRequested& event) {
                     "allowed " + std::to_string(next + 1) + " to " + std::to_string(stages));
   }
   rollout_.awaited = AwaitedApproval::kNone;
-  EnterOrComplete(to, Reason("promoted by an operator", event.reason));
+  EnterOrComplete(to, ByWhom("promoted", event));
   return {};
 }
 
 Status RolloutStep::On(const ApproveRequested& event) {
   rollout_.awaited = AwaitedApproval::kNone;
-  EnterOrComplete(rollout_.next_stage, Reason("approved", event.reason));
+  EnterOrComplete(rollout_.next_stage, ByWhom("approved", event));
   return {};
 }
 
 Status RolloutStep::On(const AbortRequested& event) {
-  SetStatus(RolloutStatus::kAborted, Reason("aborted by an operator", event.reason));
+  SetStatus(RolloutStatus::kAborted, ByWhom("aborted", event));
   rollout_.timers = {};
   PublishOrder();
   return {};
 }
 
 Status RolloutStep::On(const RollBackRequested& event) {
-  BeginRollBack(Reason("rolled back by an operator", event.reason));
+  BeginRollBack(ByWhom("rolled back", event));
   return {};
 }
 
@@ -163,6 +164,9 @@ Status RolloutStep::On(const TimerFired& event) {
       break;
     case TimerKind::kRollBackDeadline:
       FireRollBackDeadline();
+      break;
+    case TimerKind::kOffers:
+      OfferPending();
       break;
   }
   return {};
@@ -218,10 +222,20 @@ void RolloutStep::ExcludeHardware(const std::vector<std::string>& hardware,
   for (auto& [device, member] : rollout_.members) {
     if (rollout_.excluded_hardware.contains(member.hardware)) member.wants_permit = false;
   }
+  if (IsExcludedWholly()) {
+    BeginRollBack(sentence);
+    return;
+  }
   rollout_.why = sentence;
   Emit(NotifyOperator{sentence});
   PublishOrder();
   Arm(TimerKind::kRevertDirectives, now_ + kRevertDirectiveDelayMs);
+}
+
+/// Nobody is left who may run it.
+bool RolloutStep::IsExcludedWholly() const {
+  return std::ranges::none_of(
+      rollout_.members, [&](const auto& entry) { return MayInstall(rollout_, entry.second); });
 }
 
 void RolloutStep::FinishRollBackIfDone() {
@@ -262,7 +276,7 @@ std::int32_t RolloutStep::PendingReverts() const {
 }
 
 bool RolloutStep::MustRevert(const Member& member) const {
-  if (rollout_.excluded_hardware.contains(member.hardware)) return true;
+  if (!MayInstall(rollout_, member)) return true;
   return IsRolledBack(rollout_.status) && member.stage >= LowestStageToRevert();
 }
 
@@ -296,6 +310,28 @@ std::int32_t CurrentStage(const Rollout& rollout) {
 bool IsActive(DeviceState state) noexcept {
   return state == DeviceState::kActivating || state == DeviceState::kTrial ||
          state == DeviceState::kConfirmed;
+}
+
+bool IsInstalling(DeviceState state) noexcept {
+  return state == DeviceState::kOffered || state == DeviceState::kDownloading ||
+         state == DeviceState::kVerified;
+}
+
+bool MayInstall(const Rollout& rollout, const Member& member) {
+  return !rollout.excluded_hardware.contains(member.hardware) &&
+         !rollout.variants[static_cast<std::size_t>(member.variant)].dropped;
+}
+
+const std::string& ReleaseNameOf(const Rollout& rollout, const Member& member) {
+  return rollout.spec.ReleaseName(static_cast<std::size_t>(member.variant));
+}
+
+std::uint64_t ReleaseIdOf(const Rollout& rollout, const Member& member) {
+  return rollout.variants[static_cast<std::size_t>(member.variant)].release_ids.at(member.hardware);
+}
+
+std::optional<std::int32_t> FinalVariant(const Rollout& rollout) {
+  return rollout.variants.size() == 1 ? std::optional<std::int32_t>(0) : rollout.winner;
 }
 
 DeviceState DeviceStateAt(const Rollout& rollout, const Member& member, BootMs last_heard,

@@ -52,18 +52,26 @@ inline constexpr std::size_t kDeviceStateCount = 11;
 std::string_view DeviceStateName(DeviceState state) noexcept;
 
 inline constexpr std::int32_t kNoStage = -1;
+/// After the last stage: so long the devices that come late are watched.
+inline constexpr std::int64_t kTailMs = 7 * limits::kDay;
+/// In a row, without the finding: then a hold that the environment caused lifts by itself.
+inline constexpr std::int32_t kCalmLooksToLift = 2;
 
 /// One device's part in the rollout.
 struct Member {
   std::string hardware;
   double unit = 0;
   std::int32_t stage = kNoStage;  // whose cohort took it
+  std::int32_t variant = 0;       // which release it gets
   DeviceState state = DeviceState::kIdle;
   std::string code;       // of the last report, "" = none
   bool deferred = false;  // the device's own policy lets it wait
   bool control = false;   // of the current stage
   bool wants_permit = false;
   bool self_reverted = false;
+  std::optional<BootMs> settles_at;  // in neither arm before: another rollout has just updated it
+  std::string site;                  // whose link it downloads over
+  std::optional<BootMs> heard_at;    // of its offer or its download, by its reports
   std::optional<BootMs> permit_at;
   std::optional<BootMs> activated_at;  // exposed, and in the test arm, from here on
   friend bool operator==(const Member&, const Member&) = default;
@@ -89,6 +97,16 @@ struct StageRun {
   friend bool operator==(const StageRun&, const StageRun&) = default;
 };
 
+/// One of the releases that a rollout compares; most rollouts have one.
+struct VariantRun {
+  ReleaseIds release_ids;
+  JudgeState judge;
+  std::optional<LookJudged> last;  // in the current stage, of a dropped one ever; its `state` is
+                                   // in `judge`
+  bool dropped = false;            // shown worse, or another has won: nobody gets it any more
+  friend bool operator==(const VariantRun&, const VariantRun&) = default;
+};
+
 /// Why a rollout waits for a person.
 enum class AwaitedApproval : std::uint8_t { kNone, kStageEntry, kPromotion, kInconclusive };
 
@@ -98,18 +116,18 @@ struct Rollout {
   std::string id;
   RolloutSpec spec;
   RolloutStatus status = RolloutStatus::kScheduled;
-  std::string why;             // one sentence for people: what it does and because of what
-  bool first_release = false;  // nobody had a model: no control arm
-  std::map<std::string, std::uint64_t> release_ids;  // by hardware
-  std::map<std::string, Member> members;             // eligible devices by id
-  std::vector<StateCounts> counts;                   // members of each stage's own cohort
-  std::vector<StageRun> runs;                        // entered stages; the last is the current one
-  std::set<std::string> excluded_hardware;           // rolled back alone; ineligible
-  HoldCause hold_cause = HoldCause::kNone;           // of kHolding
-  std::int32_t calm_looks = 0;                       // in a row, in an environment hold
+  std::string why;                     // one sentence for people: what it does and because of what
+  bool first_release = false;          // nobody had a model: no control arm
+  std::vector<VariantRun> variants;    // at least one; in the order of the file
+  std::optional<std::int32_t> winner;  // of several variants
+  std::map<std::string, Member> members;    // eligible devices by id
+  std::vector<StateCounts> counts;          // members of each stage's own cohort
+  std::vector<StageRun> runs;               // entered stages; the last is the current one
+  std::set<std::string> excluded_hardware;  // rolled back alone; ineligible
+  HoldCause hold_cause = HoldCause::kNone;  // of kHolding
+  std::int32_t calm_looks = 0;              // in a row, in an environment hold
   AwaitedApproval awaited = AwaitedApproval::kNone;
   std::int32_t next_stage = kNoStage;  // entered (or completed, past the last) when approved
-  JudgeState judge;
   Ramp ramp;
   std::vector<OrderEntry> order;                              // its entries of the fleet's Order
   std::array<std::optional<BootMs>, kTimerKindCount> timers;  // armed, by TimerKind
@@ -117,9 +135,8 @@ struct Rollout {
   friend bool operator==(const Rollout&, const Rollout&) = default;
 };
 
-/// REQUIRES: a spec from ParseRolloutYaml. E_CFG_RANGE for what a file may say but this build does
-/// not run.
-Result<Rollout> CreateRollout(std::string id, RolloutSpec spec);
+/// REQUIRES: a spec from ParseRolloutYaml.
+Rollout CreateRollout(std::string id, RolloutSpec spec);
 
 /// Advances `rollout` by one event and returns what the caller must now do, in order.
 /// On error `rollout` is unchanged: E_STATE (not in this status), E_DENY_LISTED (it was rolled
@@ -136,6 +153,15 @@ std::vector<ArmTimer> ArmedTimers(const Rollout& rollout);
 std::int32_t CurrentStage(const Rollout& rollout);
 /// On the new release as far as the engine knows: activating, in trial or confirmed.
 bool IsActive(DeviceState state) noexcept;
+/// On its way to it: offered, downloading or verified.
+bool IsInstalling(DeviceState state) noexcept;
+/// Neither its hardware nor its variant was given up.
+bool MayInstall(const Rollout& rollout, const Member& member);
+/// What a member is to run: a release's name, and the id of its artifact for this hardware.
+const std::string& ReleaseNameOf(const Rollout& rollout, const Member& member);
+std::uint64_t ReleaseIdOf(const Rollout& rollout, const Member& member);
+/// What it brings, once that is known: the winner of several variants.
+std::optional<std::int32_t> FinalVariant(const Rollout& rollout);
 /// kLost when it is active and was last heard silent_after_intervals ago.
 DeviceState DeviceStateAt(const Rollout& rollout, const Member& member, BootMs last_heard,
                           BootMs now);

@@ -6,6 +6,9 @@
 namespace sluice {
 namespace {
 
+// A download reports its progress more often than that; who does not is no load on its site.
+constexpr std::int64_t kDownloadSilenceMs = 10 * limits::kMinute;
+constexpr std::int64_t kOffersEveryMs = 10 * limits::kSecond;  // while a site is full
 constexpr double kHealthyShareMin = 0.8;  // of the last wave, before the next may be larger
 
 std::string_view Name(ErrorCode code) { return CodeName(code); }
@@ -48,12 +51,20 @@ void RolloutStep::AddMember(const FleetDevice& device) {
   // Without a model of its own a device has no past to compare with: outside a first release it
   // gets the baseline.
   if (!rollout_.first_release && !device.has_model) return;
-  if (!rollout_.release_ids.contains(device.hardware)) return;
+  const auto has_artifact = [&](const VariantRun& variant) {
+    return variant.release_ids.contains(device.hardware);
+  };
+  if (!std::ranges::all_of(rollout_.variants, has_artifact)) return;
   if (rollout_.excluded_hardware.contains(device.hardware)) return;
   const auto [added, is_new] = rollout_.members.try_emplace(device.id);
   if (!is_new) return;
-  added->second.hardware = device.hardware;
-  added->second.unit = device.unit;
+  Member& member = added->second;
+  member.hardware = device.hardware;
+  member.unit = device.unit;
+  member.site = device.site;
+  member.variant = rollout_.winner.value_or(
+      static_cast<std::int32_t>(ChooseVariant(rollout_.spec.variants, device.variant_unit)));
+  if (device.unsettled_ms > 0) member.settles_at = now_ + device.unsettled_ms;
 }
 
 void RolloutStep::SetState(Member& member, DeviceState state) {
@@ -72,16 +83,40 @@ void RolloutStep::AssignStage(Member& member, std::int32_t stage) {
 
 void RolloutStep::OfferTo(const std::string& device, Member& member) {
   SetState(member, DeviceState::kOffered);
+  member.heard_at = now_;
   Emit(Offer{device, member.stage});
 }
 
 /// To everybody who is in and has none yet.
 void RolloutStep::OfferPending() {
-  if (rollout_.status != RolloutStatus::kRunning || run().brake) return;
+  const bool offers =
+      rollout_.status == RolloutStatus::kRunning || rollout_.status == RolloutStatus::kCompleted;
+  if (!offers || run().brake) return;
+  const std::int32_t site_limit = rollout_.spec.transfer.concurrent_per_site;
+  auto downloads = site_limit > 0 ? DownloadsBySite() : std::map<std::string, std::int32_t>();
+  bool somebody_waits = false;
   for (auto& [device, member] : rollout_.members) {
     if (member.stage == kNoStage || member.state != DeviceState::kIdle) continue;
-    if (!rollout_.excluded_hardware.contains(member.hardware)) OfferTo(device, member);
+    if (!MayInstall(rollout_, member)) continue;
+    if (site_limit > 0 && !member.site.empty() && ++downloads[member.site] > site_limit) {
+      somebody_waits = true;
+      continue;
+    }
+    OfferTo(device, member);
   }
+  if (somebody_waits) Arm(TimerKind::kOffers, now_ + kOffersEveryMs);
+}
+
+/// How many devices of each site have an offer or a download that they have lately spoken of.
+std::map<std::string, std::int32_t> RolloutStep::DownloadsBySite() const {
+  std::map<std::string, std::int32_t> downloads;
+  for (const auto& [device, member] : rollout_.members) {
+    const bool loads =
+        member.state == DeviceState::kOffered || member.state == DeviceState::kDownloading;
+    if (loads && member.heard_at.has_value() && now_ - *member.heard_at < kDownloadSilenceMs)
+      ++downloads[member.site];
+  }
+  return downloads;
 }
 
 // ---- reports ----
@@ -94,6 +129,7 @@ Status RolloutStep::On(const DeviceReported& event) {
   const bool was_active = IsActive(member.state);
   member.code = event.code;
   member.deferred = event.state == ReportState::kDeferred;
+  member.heard_at = now_;
   switch (event.state) {
     case ReportState::kDownloading:
       if (!was_active) SetState(member, DeviceState::kDownloading);
@@ -188,8 +224,7 @@ Status RolloutStep::On(const PermitWanted& event) {
   Member& member = found->second;
   // One that announced its switch and asks again has not switched: the broker's word did not come.
   const bool serves = IsActive(member.state) && member.state != DeviceState::kActivating;
-  if (member.stage == kNoStage || serves) return {};
-  if (rollout_.excluded_hardware.contains(member.hardware)) return {};
+  if (member.stage == kNoStage || serves || !MayInstall(rollout_, member)) return {};
   if (member.state != DeviceState::kVerified) SetState(member, DeviceState::kVerified);
   const bool still_holds_one =
       member.permit_at.has_value() && now_ - *member.permit_at < limits::kPermitLife;
@@ -216,6 +251,7 @@ bool RolloutStep::IsWaveHealthy() const {
     const auto found = rollout_.members.find(device);
     if (found == rollout_.members.end()) continue;
     const Member& member = found->second;
+    if (!MayInstall(rollout_, member)) continue;  // it is no reason for the others to wait
     const bool permit_lives = now_ - *member.permit_at < limits::kPermitLife;
     if (!member.activated_at.has_value() && !permit_lives) continue;
     ++expected;

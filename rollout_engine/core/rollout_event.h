@@ -16,22 +16,29 @@
 
 namespace sluice {
 
+/// Digest::Prefix64 of a release's artifact, by hardware.
+using ReleaseIds = std::map<std::string, std::uint64_t>;
+
 struct FleetDevice {
   std::string id;
   std::string hardware;
   double unit = 0;  // sluice::CohortUnit(salt, id)
   bool has_model =
       false;  // serves some release of this model: a base, a history, something to revert to
+  double variant_unit = 0;        // sluice::CohortUnit(salt + ":variant", id)
+  std::string site = {};          // devices of one site share its link; "" = its own
+  std::int64_t unsettled_ms = 0;  // updated by another rollout so lately: in neither arm so long
   friend bool operator==(const FleetDevice&, const FleetDevice&) = default;
 };
 
 // ---- events: the fleet ----
 
-/// An approver started it. `eligible`: selected, of a hardware in `release_ids`, not quarantined,
-/// in no other rollout.
+/// An approver started it. `eligible`: selected, not quarantined, in no other rollout, of a
+/// hardware that every variant has an artifact for. REQUIRES: `release_ids` has one entry per
+/// variant.
 struct Started {
   std::vector<FleetDevice> eligible;
-  std::map<std::string, std::uint64_t> release_ids;  // hardware -> Digest::Prefix64 of its artifact
+  std::vector<ReleaseIds> release_ids;  // by variant
   friend bool operator==(const Started&, const Started&) = default;
 };
 /// A device became eligible after the start.
@@ -64,6 +71,7 @@ struct PermitWanted {
 struct LookJudged {
   std::int32_t stage = 0;
   std::int32_t look = 0;
+  std::int32_t variant = 0;
   Decision decision = Decision::kContinue;
   HoldCause hold_cause = HoldCause::kNone;
   bool brake = false;
@@ -73,44 +81,59 @@ struct LookJudged {
   JudgeState state;
   std::int32_t reachable = 0;         // devices of the stage's cohort heard within 24 h
   std::int32_t reachable_active = 0;  // of these, on the new release
+  bool enough_active = false;         // of the stage's own reachable devices, to start its soak
   std::optional<double> memory_increase_percent;
+  std::optional<double> upper_bound;  // of what variants are ranked by: lower is better
   friend bool operator==(const LookJudged&, const LookJudged&) = default;
 };
 
-enum class TimerKind : std::uint8_t { kLook, kRamp, kRevertDirectives, kRollBackDeadline };
-inline constexpr int kTimerKindCount = 4;
+enum class TimerKind : std::uint8_t {
+  kLook,
+  kRamp,
+  kRevertDirectives,
+  kRollBackDeadline,
+  kOffers,
+};
+inline constexpr int kTimerKindCount = 5;
 /// A timer may fire late or for nothing: one that is not due is ignored.
 struct TimerFired {
   TimerKind kind = TimerKind::kLook;
   friend bool operator==(const TimerFired&, const TimerFired&) = default;
 };
 
-// ---- events: the operator; `reason` goes into the rollout's `why` ----
+// ---- events: the operator; `reason` and `by` go into the rollout's `why`. `by` "" = an operator
+// ----
 
 struct PauseRequested {
-  std::string reason;
+  std::string reason = {};
+  std::string by = {};
   friend bool operator==(const PauseRequested&, const PauseRequested&) = default;
 };
 struct ResumeRequested {
-  std::string reason;
+  std::string reason = {};
+  std::string by = {};
   friend bool operator==(const ResumeRequested&, const ResumeRequested&) = default;
 };
 /// To the next stage, or to `to_stage` (later than the current one), whatever the judge says.
 struct PromoteRequested {
   std::optional<std::int32_t> to_stage;
-  std::string reason;
+  std::string reason = {};
+  std::string by = {};
   friend bool operator==(const PromoteRequested&, const PromoteRequested&) = default;
 };
 struct ApproveRequested {
-  std::string reason;
+  std::string reason = {};
+  std::string by = {};
   friend bool operator==(const ApproveRequested&, const ApproveRequested&) = default;
 };
 struct AbortRequested {
-  std::string reason;
+  std::string reason = {};
+  std::string by = {};
   friend bool operator==(const AbortRequested&, const AbortRequested&) = default;
 };
 struct RollBackRequested {
-  std::string reason;
+  std::string reason = {};
+  std::string by = {};
   friend bool operator==(const RollBackRequested&, const RollBackRequested&) = default;
 };
 
@@ -159,10 +182,11 @@ struct RevertDevice {
   std::string device;
   friend bool operator==(const RevertDevice&, const RevertDevice&) = default;
 };
-/// Judge the stage now: BuildLook, Judge, LookJudged.
+/// Judge one variant of the stage now: BuildLook, Judge, LookJudged.
 struct RunLook {
   std::int32_t stage = 0;
   std::int32_t look = 0;
+  std::int32_t variant = 0;
   friend bool operator==(const RunLook&, const RunLook&) = default;
 };
 /// Start telemetry windows here and now: OpenStageWindow, OpenEpochWindow or OpenDeviceWindow of

@@ -125,6 +125,12 @@ struct RolloutSpec {
   std::vector<StageSpec> stages;        // targets rise, the last is 100 %
   RollbackSpec rollback;
 
+  /// How many releases it compares; 1 = it just rolls one out.
+  [[nodiscard]] std::size_t VariantCount() const { return variants.empty() ? 1 : variants.size(); }
+  /// What devices of a variant install. With variants, model_version is the name of the comparison.
+  [[nodiscard]] const std::string& ReleaseName(std::size_t variant) const {
+    return variants.empty() ? model_version : variants[variant].version;
+  }
   [[nodiscard]] std::int64_t TelemetryIntervalMs() const {
     return activation.telemetry_interval_ms > 0 ? activation.telemetry_interval_ms
                                                 : rollback.health_check_interval_ms;

@@ -7,8 +7,6 @@
 namespace sluice {
 namespace {
 
-constexpr std::int32_t kCalmLooksToLift = 2;
-
 std::string PercentText(MilliPercent percent) {
   std::string text = std::to_string(percent / 1000);
   if (percent % 1000 == 0) return text;
@@ -22,17 +20,20 @@ std::string PercentText(MilliPercent percent) {
 Status RolloutStep::On(const Started& event) {
   const auto has_model = [](const FleetDevice& device) { return device.has_model; };
   rollout_.first_release = std::ranges::none_of(event.eligible, has_model);
-  rollout_.release_ids = event.release_ids;
+  for (std::size_t i = 0; i < rollout_.variants.size(); ++i)
+    rollout_.variants[i].release_ids = event.release_ids[i];
   for (const FleetDevice& device : event.eligible) AddMember(device);
   if (rollout_.members.empty()) {
     rollout_.first_release = false;
-    rollout_.release_ids.clear();
+    for (VariantRun& variant : rollout_.variants) variant.release_ids.clear();
     return Fail(ErrorCode::kCfgNoDevices,
                 "no eligible device of a hardware that " + rollout_.spec.model_version +
                     " has an artifact for; check the selector and the release");
   }
   // A first release has no control, so none is kept for later stages either.
-  if (!rollout_.first_release) rollout_.judge.control.emplace();
+  if (!rollout_.first_release) {
+    for (VariantRun& variant : rollout_.variants) variant.judge.control.emplace();
+  }
   if (rollout_.spec.stages.front().approval == Approval::kBefore) {
     AwaitApproval(AwaitedApproval::kStageEntry, 0, "waiting for approval to start");
     return {};
@@ -42,7 +43,9 @@ Status RolloutStep::On(const Started& event) {
 }
 
 void RolloutStep::EnterOrComplete(std::int32_t stage, const std::string& sentence) {
-  if (stage >= static_cast<std::int32_t>(rollout_.spec.stages.size())) {
+  const bool is_over = stage >= static_cast<std::int32_t>(rollout_.spec.stages.size());
+  ChooseWinner(is_over);
+  if (is_over) {
     Complete(sentence);
     return;
   }
@@ -63,9 +66,10 @@ void RolloutStep::EnterStage(std::int32_t stage) {
   next.started_wall = wall_;
   rollout_.runs.push_back(std::move(next));
   rollout_.next_stage = kNoStage;
-  rollout_.judge.iref.clear();
   rollout_.ramp = StartRamp(rollout_.spec.rate, now_);
 
+  OpenVariants();
+  MoveLosers();
   TakeCohort(run());
   TakeControl(stage);
   Emit(OpenWindow{OpenWindow::Kind::kStage, {}});
@@ -154,7 +158,11 @@ void RolloutStep::Complete(const std::string& sentence) {
   SetStatus(RolloutStatus::kCompleted, sentence);
   Disarm(TimerKind::kLook);
   PublishOrder();
+  OpenVariants();
+  MoveLosers();
+  OfferPending();
   GrantWaiting();
+  if (HasTail()) ArmLook();
 }
 
 void RolloutStep::AwaitApproval(AwaitedApproval what, std::int32_t next_stage,
@@ -176,28 +184,89 @@ void RolloutStep::ArmLook() {
 }
 
 void RolloutStep::FireLook() {
+  if (rollout_.status == RolloutStatus::kCompleted) {
+    FireTailLook();
+    return;
+  }
   ArmLook();
   if (!run().first_activation.has_value()) {
     if (IsOverdue()) EndWithoutVerdict("no device has activated the release");
     return;
   }
   ++run().looks;
-  Emit(RunLook{run().stage, run().looks});
+  for (std::size_t i = 0; i < rollout_.variants.size(); ++i) {
+    if (!rollout_.variants[i].dropped)
+      Emit(RunLook{run().stage, run().looks, static_cast<std::int32_t>(i)});
+  }
 }
 
 Status RolloutStep::On(const LookJudged& look) {
   if (look.stage != CurrentStage(rollout_) || look.look != run().looks)
     return {};  // of an older stage or look
+  VariantRun& variant = VariantAt(look.variant);
+  if (variant.dropped) return {};
+  variant.judge = look.state;
+  variant.last = look;
+  variant.last->state = {};
+  if (look.decision == Decision::kRollBack && ComparesVariants() &&
+      rollout_.spec.rollback.auto_rollback)
+    DropVariant(look.variant, look.sentence);
+  if (!IsJudged(look.look)) return {};
+  TurnEpoch();
+  if (rollout_.status == RolloutStatus::kCompleted) {
+    ApplyTail(WorstOf(look));
+  } else {
+    Apply(WorstOf(look));
+  }
+  return {};
+}
+
+// ---- after the last stage: devices that come late ----
+
+/// Somebody who was offered the release has yet to switch.
+bool RolloutStep::HasTail() const {
+  return std::ranges::any_of(rollout_.members, [&](const auto& entry) {
+    const Member& member = entry.second;
+    const bool is_late = member.state == DeviceState::kIdle || IsInstalling(member.state);
+    return member.stage != kNoStage && is_late && MayInstall(rollout_, member);
+  });
+}
+
+void RolloutStep::FireTailLook() {
+  if (now_ - *run().ended >= kTailMs) return;
+  ArmLook();
+  const auto came_late = [&](const auto& entry) {
+    return entry.second.activated_at.has_value() && *entry.second.activated_at > *run().ended;
+  };
+  if (std::ranges::none_of(rollout_.members, came_late)) return;
+  ++run().looks;
+  Emit(RunLook{run().stage, run().looks, FinalVariant(rollout_).value_or(0)});
+}
+
+/// A finding stops those who are still to come; what to do with the others a person decides.
+void RolloutStep::ApplyTail(const LookJudged& look) {
+  const bool stops = look.decision == Decision::kRollBack || look.brake;
+  if (stops && !run().brake) {
+    Emit(NotifyOperator{"devices that come late: " + look.sentence +
+                        "; no other one switches until a look finds nothing"});
+  }
+  run().brake = stops;
+  OfferPending();
+  GrantWaiting();
+}
+
+void RolloutStep::Apply(const LookJudged& look) {
   run().decision = look.decision;
   run().why = look.sentence;
   // An operator who resumed over this finding has decided that it is no reason to stop.
-  run().brake = look.brake && !run().accepted_holds.contains(look.hold_cause);
-  rollout_.judge = look.state;
-  TurnEpoch();
+  const HoldCause cause =
+      look.decision == Decision::kRollBack ? HoldCause::kFailed : look.hold_cause;
+  run().brake = look.brake && !run().accepted_holds.contains(cause);
+  StartSoakIfEnough(look);
   switch (look.decision) {
     case Decision::kRollBack:
       ApplyFail(look);
-      return {};
+      break;
     case Decision::kHold:
       ApplyHold(look);
       break;
@@ -206,7 +275,6 @@ Status RolloutStep::On(const LookJudged& look) {
       ApplyCalm(look);
       break;
   }
-  return {};
 }
 
 /// Shown violated. Nothing is as urgent, so nothing else is looked at.
@@ -214,8 +282,11 @@ void RolloutStep::ApplyFail(const LookJudged& look) {
   const RollbackSpec& spec = rollout_.spec.rollback;
   const bool hardware_only = !look.fleet_fails && !look.failed_strata.empty();
   if (!spec.auto_rollback) {
-    if (IsMoving())
+    if (run().accepted_holds.contains(HoldCause::kFailed)) {
+      ApplyCalm(look);  // goes on, but is never promoted over it without a person
+    } else if (IsMoving()) {
       Hold(HoldCause::kFailed, look.sentence + "; auto_rollback is off: roll back or resume");
+    }
   } else if (spec.per_hardware == PerHardware::kExcludeModel && hardware_only) {
     ExcludeHardware(look.failed_strata, look.sentence);
   } else {
@@ -253,7 +324,9 @@ void RolloutStep::ApplyCalm(const LookJudged& look) {
     const std::string completion =
         std::to_string(look.reachable_active) + " of " + std::to_string(look.reachable) +
         " reachable devices are active, wanted " + PercentText(stage_spec().min_completion) + " %";
-    EndWithoutVerdict(look.decision == Decision::kHold ? look.sentence : completion);
+    const bool is_finding =
+        look.decision == Decision::kHold || look.decision == Decision::kRollBack;
+    EndWithoutVerdict(is_finding ? look.sentence : completion);
     return;
   }
   OfferPending();  // these two: after a brake that this look cleared
@@ -279,7 +352,8 @@ bool RolloutStep::IsOverdue() const {
 void RolloutStep::EndWithoutVerdict(const std::string& what_is_missing) {
   const std::string sentence =
       "stage " + stage_spec().name + " is over without a verdict: " + what_is_missing;
-  if (rollout_.spec.rollback.on_inconclusive == OnInconclusive::kPromote) {
+  const bool fails = run().decision == Decision::kRollBack;  // and an operator resumed over it
+  if (rollout_.spec.rollback.on_inconclusive == OnInconclusive::kPromote && !fails) {
     Promote(sentence);
   } else {
     AwaitApproval(AwaitedApproval::kInconclusive, run().stage + 1, sentence);
@@ -290,8 +364,10 @@ void RolloutStep::TurnEpoch() {
   const std::int32_t looks = PlannedLooks(rollout_.spec, run().stage);
   const std::int32_t epochs = PlannedEpochs(rollout_.spec, run().stage);
   if (EpochOf(run().looks + 1, looks, epochs) == EpochOf(run().looks, looks, epochs)) return;
-  std::erase_if(rollout_.judge.iref,
-                [](const auto& entry) { return entry.first.ends_with("/epoch"); });
+  for (VariantRun& variant : rollout_.variants) {
+    std::erase_if(variant.judge.iref,
+                  [](const auto& entry) { return entry.first.ends_with("/epoch"); });
+  }
   Emit(OpenWindow{OpenWindow::Kind::kEpoch, {}});
 }
 
@@ -304,7 +380,23 @@ void RolloutStep::StartSoakIfDue() {
     devices += counts[state];
     if (IsActive(static_cast<DeviceState>(state))) active += counts[state];
   }
+  // Those who must not run it any more are not waited for. Counted one by one only if there are
+  // any.
+  const bool somebody_is_out = !rollout_.excluded_hardware.empty() ||
+                               std::ranges::any_of(rollout_.variants, &VariantRun::dropped);
+  if (somebody_is_out) {
+    for (const auto& [device, member] : rollout_.members) {
+      if (member.stage != run().stage || MayInstall(rollout_, member)) continue;
+      --devices;
+      if (IsActive(member.state)) --active;
+    }
+  }
   if (active >= std::min(stage_spec().min_devices, devices)) run().soak_started = now_;
+}
+
+/// Devices that nobody can reach do not keep the clock from running; a look knows who they are.
+void RolloutStep::StartSoakIfEnough(const LookJudged& look) {
+  if (look.enough_active && !run().soak_started.has_value()) run().soak_started = now_;
 }
 
 }  // namespace sluice

@@ -45,6 +45,7 @@ class RolloutStep {
   void AwaitApproval(AwaitedApproval what, std::int32_t next_stage, const std::string& sentence);
   void ArmLook();
   void FireLook();
+  void Apply(const LookJudged& look);
   void ApplyFail(const LookJudged& look);
   void ApplyHold(const LookJudged& look);
   void ApplyCalm(const LookJudged& look);
@@ -54,6 +55,20 @@ class RolloutStep {
   void EndWithoutVerdict(const std::string& what_is_missing);
   void TurnEpoch();
   void StartSoakIfDue();
+  void StartSoakIfEnough(const LookJudged& look);
+  [[nodiscard]] bool HasTail() const;
+  void FireTailLook();
+  void ApplyTail(const LookJudged& look);
+
+  // rollout_variants.cc: several releases against one control
+  void OpenVariants();
+  [[nodiscard]] bool ComparesVariants() const;
+  [[nodiscard]] bool IsJudged(std::int32_t look) const;
+  [[nodiscard]] LookJudged WorstOf(const LookJudged& last) const;
+  [[nodiscard]] std::int32_t BestVariant(bool only_promotable) const;
+  void DropVariant(std::int32_t variant, const std::string& sentence);
+  void ChooseWinner(bool is_last_stage);
+  void MoveLosers();
 
   // rollout_devices.cc: members, permits
   void AddMember(const FleetDevice& device);
@@ -61,6 +76,7 @@ class RolloutStep {
   void AssignStage(Member& member, std::int32_t stage);
   void OfferTo(const std::string& device, Member& member);
   void OfferPending();
+  [[nodiscard]] std::map<std::string, std::int32_t> DownloadsBySite() const;
   void Activate(const std::string& device, Member& member, DeviceState state);
   void EndInstall(Member& member, DeviceState state);
   void CheckInstallFailures(const std::string& code);
@@ -80,6 +96,7 @@ class RolloutStep {
   [[nodiscard]] std::int32_t LowestStageToRevert() const;
   [[nodiscard]] std::int32_t PendingReverts() const;
   [[nodiscard]] bool MustRevert(const Member& member) const;
+  [[nodiscard]] bool IsExcludedWholly() const;
   void PublishOrder();
   /// Neither held nor paused yet.
   [[nodiscard]] bool IsMoving() const {
@@ -96,6 +113,9 @@ class RolloutStep {
   void Disarm(TimerKind kind) { TimerAt(kind).reset(); }
   [[nodiscard]] std::optional<BootMs>& TimerAt(TimerKind kind) {
     return rollout_.timers[static_cast<std::size_t>(kind)];
+  }
+  [[nodiscard]] VariantRun& VariantAt(std::int32_t variant) {
+    return rollout_.variants[static_cast<std::size_t>(variant)];
   }
   [[nodiscard]] StageRun& run() { return rollout_.runs.back(); }
   [[nodiscard]] const StageRun& run() const { return rollout_.runs.back(); }

@@ -25,7 +25,7 @@ constexpr std::array<Row, kEventCount> kTable = {{
     {___,        Yes,    Yes,    Yes,   Yes,     Yes,         Yes,        Yes,    Yes},  // DeviceLeft
     {___,        Yes,    Yes,    Yes,   Yes,     Yes,         Yes,        Yes,    Yes},  // DeviceReported
     {___,        Yes,    Yes,    Yes,   Yes,     ___,         ___,        ___,    Yes},  // PermitWanted
-    {___,        Yes,    Yes,    Yes,   Yes,     ___,         ___,        ___,    ___},  // LookJudged
+    {___,        Yes,    Yes,    Yes,   Yes,     ___,         ___,        ___,    Yes},  // LookJudged
     {___,        Yes,    Yes,    Yes,   Yes,     Yes,         ___,        ___,    Yes},  // TimerFired
     {kNo,        Yes,    Yes,    kNo,   Yes,     kNo,         kNo,        kNo,    kNo},  // PauseRequested
     {kNo,        kNo,    Yes,    Yes,   kNo,     kNo,         kNo,        kNo,    kNo},  // ResumeRequested

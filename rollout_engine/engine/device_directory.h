@@ -62,6 +62,8 @@ struct Device {
   /// Release names by what its slots hold; "" = unknown.
   [[nodiscard]] std::string ReleaseOf(const Digest& artifact) const;
   [[nodiscard]] bool Holds(const Digest& artifact) const;
+  /// It is away, and has said for how long: hello.next_contact_s.
+  [[nodiscard]] bool IsAsleep() const { return hello && hello->next_contact_s > 0 && !online; }
   /// An install Directive that still asks something of the device.
   [[nodiscard]] bool HasWork() const;
 };

@@ -87,8 +87,8 @@ Result<Outcome> Engine::RunCreate(const Operation& operation) {
                                            "abort one first");
   }
   SLUICE_ASSIGN(RolloutSpec spec, ParseRolloutYaml(Argument(operation, "file")));
-  SLUICE_ASSIGN(const Release* release, offers_.FindRelease(spec.model_version));
-  SLUICE_TRY(log_.Create(id, release->model, std::move(spec), CurrentTurn()));
+  SLUICE_ASSIGN(const auto releases, runner_.ReleasesOf(spec));
+  SLUICE_TRY(log_.Create(id, releases.front()->model, std::move(spec), CurrentTurn()));
   return Outcome{.message = "rollout " + id + " is scheduled", .object = id};
 }
 
@@ -108,31 +108,33 @@ Result<Outcome> Engine::RunOnRollout(const Operation& operation) {
 }
 
 Result<EventBody> Engine::EventOf(const Operation& operation, const RolloutEntry& entry) {
-  // A rule does what an operator told it to; which one, people must see.
-  const std::string reason =
-      operation.via == "rule" ? operation.by + ": " + operation.reason : operation.reason;
+  const std::string& reason = operation.reason;
+  // A rule names itself; what another client calls itself is a label that nobody has proved.
+  const std::string by = operation.via == "rule" ? operation.by : "";
   if (operation.op == "start") {
     // Only a scheduled one looks for devices; the machine refuses to start any other.
     if (entry.rollout.status != RolloutStatus::kScheduled) return EventBody(Started{});
-    SLUICE_ASSIGN(Started started, runner_.PlanStart(entry));
+    SLUICE_ASSIGN(Started started, runner_.PlanStart(entry, CurrentTurn().now));
     return EventBody(std::move(started));
   }
   if (operation.op == "promote") {
     const std::string to = Argument(operation, "to");
-    if (to.empty()) return EventBody(PromoteRequested{.to_stage = std::nullopt, .reason = reason});
+    if (to.empty()) {
+      return EventBody(PromoteRequested{.to_stage = std::nullopt, .reason = reason, .by = by});
+    }
     const auto& stages = entry.rollout.spec.stages;
     const auto stage = std::find_if(stages.begin(), stages.end(),
                                     [&](const StageSpec& s) { return s.name == to; });
     if (stage == stages.end())
       return Fail(ErrorCode::kNotFound, "rollout " + entry.rollout.id + " has no stage " + to);
-    return EventBody(PromoteRequested{.to_stage = static_cast<std::int32_t>(stage - stages.begin()),
-                                      .reason = reason});
+    return EventBody(PromoteRequested{
+        .to_stage = static_cast<std::int32_t>(stage - stages.begin()), .reason = reason, .by = by});
   }
-  if (operation.op == "pause") return EventBody(PauseRequested{reason});
-  if (operation.op == "resume") return EventBody(ResumeRequested{reason});
-  if (operation.op == "approve") return EventBody(ApproveRequested{reason});
-  if (operation.op == "abort") return EventBody(AbortRequested{reason});
-  if (operation.op == "roll_back") return EventBody(RollBackRequested{reason});
+  if (operation.op == "pause") return EventBody(PauseRequested{reason, by});
+  if (operation.op == "resume") return EventBody(ResumeRequested{reason, by});
+  if (operation.op == "approve") return EventBody(ApproveRequested{reason, by});
+  if (operation.op == "abort") return EventBody(AbortRequested{reason, by});
+  if (operation.op == "roll_back") return EventBody(RollBackRequested{reason, by});
   return Fail(UnknownOperation(operation));
 }
 
@@ -188,14 +190,11 @@ Result<Published> Engine::PublishRelease(const Publication& publication) {
 Result<RolloutPlan> Engine::PlanRollout(const std::string& file) {
   SLUICE_TRY(CheckInCharge());
   SLUICE_ASSIGN(const RolloutSpec spec, ParseRolloutYaml(file));
-  SLUICE_TRY(sluice::CreateRollout("plan", spec));
-  SLUICE_ASSIGN(const Release* release, offers_.FindRelease(spec.model_version));
-  std::vector<const Device*> eligible;
-  for (const auto& [id, device] : devices_.all()) {
-    if (runner_.Selects(spec, *release, device) && log_.Covering(id) == nullptr)
-      eligible.push_back(&device);
-  }
-  return MakePlan(spec, *release, eligible, offers_, ports_.objects);
+  SLUICE_ASSIGN(const auto releases, runner_.ReleasesOf(spec));
+  const RolloutEntry planned{.rollout = sluice::CreateRollout("plan", spec)};
+  SLUICE_ASSIGN(const Started started, runner_.PlanStart(planned, Now()));
+  return MakePlan({spec, releases, started, devices_, telemetry_.fleet(), ports_.objects, Now()},
+                  offers_);
 }
 
 Result<std::vector<ForecastRow>> Engine::ForecastRelease(const std::string& release) {

@@ -10,10 +10,11 @@ namespace sluice {
 
 // Found by the JSON library through argument-dependent lookup.
 void to_json(Json& json, const FleetDevice& device) {
-  json = {device.id, device.hardware, device.unit, device.has_model};
+  json = {device.id,           device.hardware, device.unit,        device.has_model,
+          device.variant_unit, device.site,     device.unsettled_ms};
 }
 void from_json(const Json& json, FleetDevice& device) {
-  device = {json.at(0), json.at(1), json.at(2), json.at(3)};
+  device = {json.at(0), json.at(1), json.at(2), json.at(3), json.at(4), json.at(5), json.at(6)};
 }
 void to_json(Json& json, const FormerControl& control) {
   json = {control.theta, control.variance, control.m, control.raw, control.x0, control.m0};
@@ -64,6 +65,7 @@ void Read(const Json& json, PermitWanted& e) { json.at("device").get_to(e.device
 void Write(Json& json, const LookJudged& e) {
   json["stage"] = e.stage;
   json["look"] = e.look;
+  json["variant"] = e.variant;
   json["decision"] = static_cast<int>(e.decision);
   json["hold_cause"] = static_cast<int>(e.hold_cause);
   json["brake"] = e.brake;
@@ -74,11 +76,14 @@ void Write(Json& json, const LookJudged& e) {
   Put(json, "control", e.state.control);
   json["reachable"] = e.reachable;
   json["reachable_active"] = e.reachable_active;
+  json["enough_active"] = e.enough_active;
   Put(json, "memory_increase_percent", e.memory_increase_percent);
+  Put(json, "upper_bound", e.upper_bound);
 }
 void Read(const Json& json, LookJudged& e) {
   json.at("stage").get_to(e.stage);
   json.at("look").get_to(e.look);
+  json.at("variant").get_to(e.variant);
   e.decision = static_cast<Decision>(json.at("decision").get<int>());
   e.hold_cause = static_cast<HoldCause>(json.at("hold_cause").get<int>());
   json.at("brake").get_to(e.brake);
@@ -89,6 +94,8 @@ void Read(const Json& json, LookJudged& e) {
   e.state.control = Optional<std::map<std::string, FormerControl>>(json, "control");
   json.at("reachable").get_to(e.reachable);
   json.at("reachable_active").get_to(e.reachable_active);
+  json.at("enough_active").get_to(e.enough_active);
+  e.upper_bound = Optional<double>(json, "upper_bound");
   e.memory_increase_percent = Optional<double>(json, "memory_increase_percent");
 }
 
@@ -99,18 +106,26 @@ void Read(const Json& json, TimerFired& e) {
 
 void Write(Json& json, const PromoteRequested& e) {
   json["reason"] = e.reason;
+  json["by"] = e.by;
   Put(json, "to_stage", e.to_stage);
 }
 void Read(const Json& json, PromoteRequested& e) {
   json.at("reason").get_to(e.reason);
+  json.at("by").get_to(e.by);
   e.to_stage = Optional<std::int32_t>(json, "to_stage");
 }
 template <class E>
 requires requires(E e) { e.reason; }
-void Write(Json& json, const E& e) { json["reason"] = e.reason; }
+void Write(Json& json, const E& e) {
+  json["reason"] = e.reason;
+  json["by"] = e.by;
+}
 template <class E>
 requires requires(E e) { e.reason; }
-void Read(const Json& json, E& e) { json.at("reason").get_to(e.reason); }
+void Read(const Json& json, E& e) {
+  json.at("reason").get_to(e.reason);
+  json.at("by").get_to(e.by);
+}
 
 /// Fills `body` with the event whose name is `name`; false when there is none.
 template <std::size_t... I>

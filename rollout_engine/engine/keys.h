@@ -25,7 +25,7 @@ inline constexpr std::string_view kHistory = "history";  // <id>/<seq>: one line
 inline constexpr std::string_view kRollout = "rollout";  // <rid>: as created (JSON)
 inline constexpr std::string_view kEvent = "event";  // <rid>/<seq>: what drove the rollout (JSON)
 inline constexpr std::string_view kDecision =
-    "decision";                                    // <rid>/<seq>: a look with its inputs (JSON)
+    "decision";  // <rid>/<stage>/<look>/<variant>: a look with its inputs (JSON)
 inline constexpr std::string_view kNote = "note";  // <rid>/<seq>: events for people (JSON)
 inline constexpr std::string_view kOperation = "operation";  // <id>: request and outcome (JSON)
 inline constexpr std::string_view kPayload =

@@ -83,6 +83,7 @@ inline constexpr std::size_t kRolloutsActiveMax = 64;
 inline constexpr std::size_t kPayloadJobsMax = 64;
 inline constexpr std::size_t kForecastRowsMax = 16;
 inline constexpr std::size_t kDecisionsPerRolloutMax = 20'000;
+inline constexpr std::int32_t kLooksKeptPerStage = 20'000;  // each with its variants
 
 // The loop
 inline constexpr std::size_t kInboxMax = 20'000;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/crypto/digest.h"
+#include "rollout_engine/core/suspects.h"
 #include "rollout_engine/engine/stored_json.h"
 
 namespace sluice {
@@ -169,18 +170,22 @@ Json ToJson(const LookSummary& summary) {
   }
   return {{"stage", summary.stage},
           {"look", summary.look},
+          {"variant", summary.variant},
           {"test_n", summary.test_n},
           {"control_n", summary.control_n},
           {"verdict", summary.verdict},
           {"sentence", summary.sentence},
           {"ts", summary.ts_ms},
           {"criteria", std::move(criteria)},
+          {"scope", summary.scope},
+          {"suspects", summary.suspects},
           {"latency_p99_ms", {summary.test_latency_p99_ms, summary.control_latency_p99_ms}}};
 }
 
 LookSummary SummaryFrom(const Json& json) {
   LookSummary summary{.stage = json.at("stage"),
                       .look = json.at("look"),
+                      .variant = json.at("variant"),
                       .test_n = json.at("test_n"),
                       .control_n = json.at("control_n"),
                       .verdict = json.at("verdict"),
@@ -190,6 +195,8 @@ LookSummary SummaryFrom(const Json& json) {
     summary.test_latency_p99_ms = p99_ms->at(0);
     summary.control_latency_p99_ms = p99_ms->at(1);
   }
+  json.at("scope").get_to(summary.scope);
+  json.at("suspects").get_to(summary.suspects);
   for (const Json& row : json.at("criteria")) {
     summary.criteria.push_back({row.at(0), row.at(1), row.at(2), row.at(3), row.at(4), row.at(5),
                                 row.at(6), row.at(7), row.at(8), row.at(9)});
@@ -214,12 +221,16 @@ std::string_view VerdictWord(Decision decision) noexcept {
 }
 
 LookSummary Summarise(const JudgeInput& input, const JudgeOutput& output, std::int32_t stage,
-                      std::int64_t ts_ms) {
+                      std::int32_t variant, std::int64_t ts_ms) {
   LookSummary summary{.stage = stage,
                       .look = input.look,
+                      .variant = variant,
                       .verdict = std::string(VerdictWord(output.decision)),
                       .sentence = output.sentence,
                       .ts_ms = ts_ms};
+  Suspects suspects = FindSuspects(input, output);
+  summary.scope = std::move(suspects.scope);
+  summary.suspects = std::move(suspects.devices);
   for (const JudgedDevice& device : input.devices)
     ++(device.arm == Arm::kTest ? summary.test_n : summary.control_n);
   for (const auto& [key, result] : output.results) {
@@ -244,12 +255,12 @@ std::string EncodeLookRecord(const std::string& rollout, const JudgeInput& input
                              const JudgeOutput& output, const LookSummary& summary,
                              bool with_input) {
   Json encoded_input = ToJson(input);
-  Json record = {
-      {"name", rollout + "/" + std::to_string(summary.stage) + "/" + std::to_string(summary.look)},
-      {"input_sha256", Sha256(AsBytes(DumpJson(encoded_input))).Hex()},
-      {"expected", ToJson(output)},
-      {"tolerance_rel", 1e-9},
-      {"summary", ToJson(summary)}};
+  Json record = {{"name", rollout + "/" + std::to_string(summary.stage) + "/" +
+                              std::to_string(summary.look) + "/" + std::to_string(summary.variant)},
+                 {"input_sha256", Sha256(AsBytes(DumpJson(encoded_input))).Hex()},
+                 {"expected", ToJson(output)},
+                 {"tolerance_rel", 1e-9},
+                 {"summary", ToJson(summary)}};
   if (with_input) record["input"] = std::move(encoded_input);
   return DumpJson(record);
 }

@@ -27,6 +27,7 @@ struct CriterionSummary {
 struct LookSummary {
   std::int32_t stage = 0;
   std::int32_t look = 0;
+  std::int32_t variant = 0;
   std::int64_t test_n = 0;  // devices in the arm
   std::int64_t control_n = 0;
   // Merged from the sketches of an arm's devices, for people; -1 = none has come.
@@ -36,13 +37,15 @@ struct LookSummary {
   std::string sentence;
   std::int64_t ts_ms = 0;
   std::vector<CriterionSummary> criteria;
+  std::string scope;                  // of the finding, "" = there is none
+  std::vector<std::string> suspects;  // the devices that it comes from, the loudest first
 };
 
 /// pass, fail, inconclusive, or pending while the soak goes on.
 std::string_view VerdictWord(Decision decision) noexcept;
 
 LookSummary Summarise(const JudgeInput& input, const JudgeOutput& output, std::int32_t stage,
-                      std::int64_t ts_ms);
+                      std::int32_t variant, std::int64_t ts_ms);
 
 /// A JSON object: a decision vector when `with_input`, else the same with the SHA-256 of the input
 /// in its place.

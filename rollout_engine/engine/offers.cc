@@ -40,14 +40,14 @@ std::uint64_t HashListBytes(std::uint64_t artifact_bytes) {
 
 }  // namespace
 
-InstallTerms TermsOf(const Rollout& rollout, std::int32_t stage) {
+InstallTerms TermsOf(const Rollout& rollout, std::int32_t stage, std::int32_t variant) {
   const RolloutSpec& spec = rollout.spec;
   const StageSpec& stage_spec = spec.stages[static_cast<std::size_t>(stage)];
   // A trial that outlasts the soak would keep the device from the next release for nothing.
   const std::int64_t trial_ms = std::min(spec.rollback.confirm_deadline_ms, stage_spec.duration_ms);
   return {.rollout = rollout.id,
           .stage = static_cast<std::uint16_t>(stage),
-          .release = spec.model_version,
+          .release = spec.ReleaseName(static_cast<std::size_t>(variant)),
           .transfer = spec.transfer,
           .activation = spec.activation,
           .window = spec.maintenance_window,
@@ -59,7 +59,8 @@ InstallTerms TermsOf(const Rollout& rollout, std::int32_t stage) {
 
 InstallTerms BaselineTerms(const Rollout& completed) {
   InstallTerms terms =
-      TermsOf(completed, static_cast<std::int32_t>(completed.spec.stages.size()) - 1);
+      TermsOf(completed, static_cast<std::int32_t>(completed.spec.stages.size()) - 1,
+              FinalVariant(completed).value_or(0));
   terms.rollout.clear();
   terms.stage = 0;
   return terms;

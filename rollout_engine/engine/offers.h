@@ -28,9 +28,9 @@ struct InstallTerms {
   std::uint32_t trial_ms = 0;
 };
 
-/// Of a stage. REQUIRES: 0 <= stage < stages.
-InstallTerms TermsOf(const Rollout& rollout, std::int32_t stage);
-/// The same release for devices outside any rollout.
+/// Of a stage, for a device that gets this variant. REQUIRES: 0 <= stage < stages.
+InstallTerms TermsOf(const Rollout& rollout, std::int32_t stage, std::int32_t variant);
+/// What it has brought, for devices outside any rollout.
 InstallTerms BaselineTerms(const Rollout& completed);
 
 class Offers {

@@ -74,14 +74,12 @@ Status RolloutLog::Load(const Store& store) {
       return false;
     }
     auto spec = ParseRolloutYaml(record->file);
-    auto rollout = spec ? CreateRollout(std::string(key.substr(prefix.size())), std::move(*spec))
-                        : Result<Rollout>(Fail(spec.error()));
-    if (!rollout) {
-      status = StoredJsonError(key, rollout.error().Line());
+    if (!spec) {
+      status = StoredJsonError(key, spec.error().Line());
       return false;
     }
-    const std::string id = rollout->id;
-    entries_[id] = RolloutEntry{.rollout = std::move(*rollout),
+    const std::string id(key.substr(prefix.size()));
+    entries_[id] = RolloutEntry{.rollout = CreateRollout(id, std::move(*spec)),
                                 .model = record->model,
                                 .created_ms = record->created_ms,
                                 .rev = 1};
@@ -91,8 +89,6 @@ Status RolloutLog::Load(const Store& store) {
   for (auto& [id, entry] : entries_) {
     SLUICE_TRY(Replay(store, entry));
     SLUICE_ASSIGN(entry.notes, LastNumberBelow(store, store_key::Below(store_key::kNote, {id})));
-    SLUICE_ASSIGN(entry.decisions,
-                  LastNumberBelow(store, store_key::Below(store_key::kDecision, {id})));
   }
   return {};
 }
@@ -143,13 +139,14 @@ Result<RolloutEntry*> RolloutLog::Create(const std::string& id, const std::strin
                                          RolloutSpec spec, Turn& turn) {
   SLUICE_CHECK(!entries_.contains(id));
   const std::string file = PrintRolloutYaml(spec);
-  SLUICE_ASSIGN(Rollout rollout, CreateRollout(id, std::move(spec)));
   const Json record = {{"model", model}, {"file", file}, {"created", turn.wall.ms}};
   turn.batch.Put(store_key::Join(store_key::kRollout, {id}), DumpJson(record));
   turn.must_sync = true;
   RolloutEntry& entry = entries_[id];
-  entry = RolloutEntry{
-      .rollout = std::move(rollout), .model = model, .created_ms = turn.wall.ms, .rev = 1};
+  entry = RolloutEntry{.rollout = CreateRollout(id, std::move(spec)),
+                       .model = model,
+                       .created_ms = turn.wall.ms,
+                       .rev = 1};
   return &entry;
 }
 
@@ -210,16 +207,23 @@ Result<std::vector<RolloutNote>> RolloutLog::Notes(const Store& store, const std
   return notes;
 }
 
-std::uint64_t RolloutLog::AddDecision(RolloutEntry& entry, std::string_view record, Turn& turn) {
-  const std::uint64_t seq = ++entry.decisions;
-  const std::string& id = entry.rollout.id;
-  turn.batch.Put(store_key::Join(store_key::kDecision, {id, store_key::Number(seq)}), record);
-  if (seq > limits::kDecisionsPerRolloutMax) {
-    turn.batch.Delete(store_key::Join(
-        store_key::kDecision, {id, store_key::Number(seq - limits::kDecisionsPerRolloutMax)}));
+std::string RolloutLog::DecisionKey(const std::string& id, const LookNumber& number) {
+  const auto digits = [](std::int32_t value) {
+    return store_key::Number(static_cast<std::uint64_t>(value));
+  };
+  return store_key::Join(store_key::kDecision,
+                         {id, digits(number.stage), digits(number.look), digits(number.variant)});
+}
+
+void RolloutLog::AddDecision(const std::string& id, const LookNumber& number,
+                             std::string_view record, Turn& turn) {
+  turn.batch.Put(DecisionKey(id, number), record);
+  if (number.look > limits::kLooksKeptPerStage) {
+    LookNumber oldest = number;
+    oldest.look -= limits::kLooksKeptPerStage;
+    turn.batch.Delete(DecisionKey(id, oldest));
   }
   turn.must_sync = true;
-  return seq;
 }
 
 const RolloutEntry* RolloutLog::Covering(const std::string& device) const {
@@ -233,14 +237,18 @@ RolloutEntry* RolloutLog::Covering(const std::string& device) {
   return const_cast<RolloutEntry*>(std::as_const(*this).Covering(device));
 }
 
-const RolloutEntry* RolloutLog::Baseline(const std::string& model,
-                                         const std::string& hardware) const {
+const RolloutEntry* RolloutLog::Baseline(
+    const std::string& model, const std::string& hardware,
+    const std::function<bool(const RolloutSpec&)>& selects) const {
   const RolloutEntry* newest = nullptr;
   for (const auto& [id, entry] : entries_) {
     const Rollout& rollout = entry.rollout;
     if (entry.model != model || rollout.status != RolloutStatus::kCompleted) continue;
-    if (!rollout.release_ids.contains(hardware) || rollout.excluded_hardware.contains(hardware))
+    const auto variant = static_cast<std::size_t>(FinalVariant(rollout).value_or(0));
+    if (!rollout.variants[variant].release_ids.contains(hardware) ||
+        rollout.excluded_hardware.contains(hardware))
       continue;
+    if (!selects(rollout.spec)) continue;
     if (!newest || entry.ended_ms >= newest->ended_ms) newest = &entry;
   }
   return newest;

@@ -2,6 +2,7 @@
 // from the log at a start.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -34,7 +35,6 @@ struct RolloutEntry {
   std::uint64_t rev = 0;        // rises with every change that an operator can see coming
   std::uint64_t events = 0;     // in its log
   std::uint64_t notes = 0;
-  std::uint64_t decisions = 0;
 };
 
 /// Not over yet: it covers its devices, and no other rollout of the model may take them.
@@ -62,15 +62,25 @@ class RolloutLog {
   static Result<std::vector<RolloutNote>> Notes(const Store& store, const std::string& id,
                                                 std::optional<std::uint64_t> after,
                                                 std::size_t limit);
-  /// Stores a look; returns its key's number.
-  std::uint64_t AddDecision(RolloutEntry& entry, std::string_view record, Turn& turn);
+  /// Which look of a rollout.
+  struct LookNumber {
+    std::int32_t stage = 0;
+    std::int32_t look = 1;
+    std::int32_t variant = 0;
+  };
+  static std::string DecisionKey(const std::string& id, const LookNumber& number);
+  /// Stores a look, and forgets the one that is too old to be kept beside it.
+  static void AddDecision(const std::string& id, const LookNumber& number, std::string_view record,
+                          Turn& turn);
 
   /// The open rollout that counts this device, or nullptr.
   [[nodiscard]] RolloutEntry* Covering(const std::string& device);
   [[nodiscard]] const RolloutEntry* Covering(const std::string& device) const;
-  /// The newest completed rollout that brought `model` to `hardware`, or nullptr.
-  [[nodiscard]] const RolloutEntry* Baseline(const std::string& model,
-                                             const std::string& hardware) const;
+  /// The newest completed rollout that brought `model` to `hardware` and whose file `selects` takes
+  /// for meant, or nullptr. It has a FinalVariant.
+  [[nodiscard]] const RolloutEntry* Baseline(
+      const std::string& model, const std::string& hardware,
+      const std::function<bool(const RolloutSpec&)>& selects) const;
   /// The whole Order: every rollout's entries, oldest closed ones first to go when there are too
   /// many.
   [[nodiscard]] std::vector<OrderEntry> Order(WallMs now) const;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "rollout_engine/core/rehearsal.h"
 #include "rollout_engine/engine/offers.h"
 
 namespace sluice {
@@ -14,9 +15,14 @@ struct RolloutPlan {
     std::string name;
     MilliPercent target = 0;
     std::int64_t duration_ms = 0;
-    std::map<std::string, std::size_t> devices;  // by hardware
+    std::map<std::string, std::size_t> devices;  // by hardware, all stages up to this one
+    std::uint64_t bytes = 0;                     // to the devices that this stage adds
+    std::vector<RehearsedCriterion> criteria;
+    bool can_decide = false;  // it would be promoted if the release were as good as what runs
+    std::string sentence;     // the judge's, of that
   };
   struct Payload {
+    std::string release;
     std::string hardware;
     std::string base;  // release, "" = full
     std::size_t devices = 0;
@@ -27,14 +33,23 @@ struct RolloutPlan {
   std::string release;
   std::size_t devices = 0;
   std::size_t without_base = 0;
+  std::uint64_t bytes = 0;  // of all devices
   std::vector<Stage> stages;
   std::vector<Payload> payloads;
   std::vector<std::string> warnings;
 };
 
-/// `eligible` = the devices that it would take in.
-Result<RolloutPlan> MakePlan(const RolloutSpec& spec, const Release& release,
-                             const std::vector<const Device*>& eligible, Offers& offers,
-                             const ObjectStore& objects);
+/// What a plan is made from. `releases` by variant; `started` as the rollout would start with it.
+struct PlanInput {
+  const RolloutSpec& spec;
+  const std::vector<const Release*>& releases;
+  const Started& started;
+  const DeviceDirectory& devices;
+  const FleetTelemetry& telemetry;
+  const ObjectStore& objects;
+  BootMs now;
+};
+/// E_CFG_NO_DEVICES.
+Result<RolloutPlan> MakePlan(const PlanInput& input, Offers& offers);
 
 }  // namespace sluice

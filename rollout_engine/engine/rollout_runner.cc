@@ -10,6 +10,9 @@
 namespace sluice {
 namespace {
 
+constexpr const char* kVariantSalt = ":variant";  // after the rollout's own, for who gets which
+constexpr int kStoppedToFreeze = 2;
+constexpr std::int64_t kSettleMs = limits::kHour;  // after an update, at most
 constexpr std::size_t kLookInputDevicesMax =
     200;  // up to here every look keeps its inputs, above only a changed one
 
@@ -32,11 +35,6 @@ bool Matches(const SelectorTerm& term, const Device& device) {
   });
 }
 
-bool IsInstalling(DeviceState state) {
-  return state == DeviceState::kOffered || state == DeviceState::kDownloading ||
-         state == DeviceState::kVerified;
-}
-
 /// The Directive that stands does what a member in `state` needs.
 bool Serves(const Device& device, const std::string& rollout, DeviceState state, WallMs now) {
   if (!device.directive) return false;
@@ -46,20 +44,70 @@ bool Serves(const Device& device, const std::string& rollout, DeviceState state,
   return state == DeviceState::kVerified || Offers::Fits(directive, device.active_artifact);
 }
 
+bool Fits(const std::vector<SelectorTerm>& selector, const Device& device) {
+  return std::all_of(selector.begin(), selector.end(),
+                     [&](const SelectorTerm& term) { return Matches(term, device); });
+}
+
+/// What it says of itself; "" = nothing.
+std::string SiteOf(const Device& device) {
+  for (const auto& [name, value] : device.hello->attributes) {
+    if (name == "site") return value;
+  }
+  return "";
+}
+
+/// The other rollout has a lower priority and has not reached the device.
+bool MayTake(const RolloutSpec& spec, const RolloutEntry& other, const std::string& device) {
+  return other.rollout.spec.priority < spec.priority &&
+         other.rollout.members.at(device).stage == kNoStage;
+}
+
+/// Variants that devices still get.
+std::ptrdiff_t CountLeft(const Rollout& rollout) {
+  return std::count_if(rollout.variants.begin(), rollout.variants.end(),
+                       [](const VariantRun& variant) { return !variant.dropped; });
+}
+
+/// In trouble of its own, not by an operator's word.
+bool IsStopped(RolloutStatus status) {
+  return status == RolloutStatus::kHolding || status == RolloutStatus::kRollingBack;
+}
+
+/// It serves a variant that was shown worse, while the rollout goes on with the others.
+bool RunsDroppedVariant(const Rollout& rollout, const Device& device) {
+  const auto member = rollout.members.find(device.id);
+  if (member == rollout.members.end() || member->second.stage == kNoStage) return false;
+  const auto& variant = rollout.variants[static_cast<std::size_t>(member->second.variant)];
+  return variant.dropped &&
+         variant.release_ids.at(member->second.hardware) == device.active_artifact.Prefix64();
+}
+
 }  // namespace
 
 Status RolloutRunner::Resume(const Store& store, Turn& turn) {
   for (const auto& [id, entry] : parts_.log.all()) {
     changed_.insert(id);
-    if (entry.decisions == 0) continue;
-    const std::string key =
-        store_key::Join(store_key::kDecision, {id, store_key::Number(entry.decisions)});
-    SLUICE_ASSIGN(const std::optional<Bytes> record, store.Get(key));
-    if (!record) continue;
-    SLUICE_ASSIGN(looks_[id], DecodeLookSummary(key, *record));
+    SLUICE_TRY(LoadLooks(store, entry.rollout));
   }
   BlockWithdrawnPayloads();
   WantWhatIsMissing(turn.wall);
+  return {};
+}
+
+/// Of the newest stage that has any.
+Status RolloutRunner::LoadLooks(const Store& store, const Rollout& rollout) {
+  const auto run = std::find_if(rollout.runs.rbegin(), rollout.runs.rend(),
+                                [](const StageRun& entered) { return entered.looks > 0; });
+  if (run == rollout.runs.rend()) return {};
+  for (std::size_t i = 0; i < rollout.variants.size(); ++i) {
+    const auto variant = static_cast<std::int32_t>(i);
+    const std::string key = RolloutLog::DecisionKey(
+        rollout.id, {.stage = run->stage, .look = run->looks, .variant = variant});
+    SLUICE_ASSIGN(const std::optional<Bytes> record, store.Get(key));
+    if (!record) continue;
+    SLUICE_ASSIGN(looks_[rollout.id][variant], DecodeLookSummary(key, *record));
+  }
   return {};
 }
 
@@ -72,8 +120,12 @@ void RolloutRunner::WantWhatIsMissing(WallMs now) {
 
 Status RolloutRunner::Apply(RolloutEntry& entry, EventBody body, Turn& turn) {
   const RolloutStatus before = entry.rollout.status;
+  const bool starts = std::holds_alternative<Started>(body);
+  const auto left_before = CountLeft(entry.rollout);
   SLUICE_ASSIGN(const std::vector<Effect> effects, parts_.log.Apply(entry, std::move(body), turn));
   changed_.insert(entry.rollout.id);
+  if (starts) TakeFromOthers(entry, turn);
+  if (CountLeft(entry.rollout) != left_before) BlockWithdrawnPayloads();
   const bool completed =
       entry.rollout.status == RolloutStatus::kCompleted && before != entry.rollout.status;
   for (const Effect& effect : effects) {
@@ -82,24 +134,57 @@ Status RolloutRunner::Apply(RolloutEntry& entry, EventBody body, Turn& turn) {
   // Its release is the baseline now, also for those who were not in it and have no reason to say
   // hello.
   if (completed) WantWhatIsMissing(turn.wall);
+  if (!IsStopped(before) && IsStopped(entry.rollout.status)) FreezeIfSeveralStop(turn);
   return {};
+}
+
+/// One rollout per device: what it was planned with includes devices that a rollout of lower
+/// priority had not reached.
+void RolloutRunner::TakeFromOthers(const RolloutEntry& entry, Turn& turn) {
+  for (const auto& [id, known] : parts_.log.all()) {
+    if (id == entry.rollout.id || !IsOpen(known.rollout.status)) continue;
+    std::vector<std::string> taken;
+    for (const auto& [device, member] : known.rollout.members) {
+      if (entry.rollout.members.contains(device)) taken.push_back(device);
+    }
+    for (const std::string& device : taken)
+      (void)Apply(*parts_.log.FindMutable(id), DeviceLeft{device}, turn);
+  }
+}
+
+/// Two rollouts in trouble at once have a cause in common, and nobody knows yet what it is.
+void RolloutRunner::FreezeIfSeveralStop(Turn& turn) {
+  std::vector<std::string> moving;
+  std::string stopped;
+  int count = 0;
+  for (const auto& [id, entry] : parts_.log.all()) {
+    const RolloutStatus status = entry.rollout.status;
+    if (status == RolloutStatus::kRunning || status == RolloutStatus::kAwaitingApproval)
+      moving.push_back(id);
+    if (!IsStopped(status)) continue;
+    stopped += (count++ == 0 ? "" : ", ") + id;
+  }
+  if (count < kStoppedToFreeze) return;
+  const PauseRequested freeze{
+      .reason = stopped + " hold or roll back at once; find what they have in common, then resume",
+      .by = "the engine"};
+  for (const std::string& id : moving) (void)Apply(*parts_.log.FindMutable(id), freeze, turn);
 }
 
 // ---- effects ----
 
 void RolloutRunner::CarryOut(RolloutEntry& entry, const Offer& effect, Turn&) {
-  parts_.dispatch.Want(effect.device, WantedInstall{TermsOf(entry.rollout, effect.stage)});
+  const std::int32_t variant = entry.rollout.members.at(effect.device).variant;
+  parts_.dispatch.Want(effect.device, WantedInstall{TermsOf(entry.rollout, effect.stage, variant)});
 }
 
 void RolloutRunner::CarryOut(RolloutEntry& entry, const HoldDevice& effect, Turn&) {
-  parts_.dispatch.Want(effect.device, WantedHold{TermsOf(entry.rollout, effect.stage)});
+  parts_.dispatch.Want(effect.device, WantedHold{TermsOf(entry.rollout, effect.stage, 0)});
 }
 
 void RolloutRunner::CarryOut(RolloutEntry& entry, const GrantPermit& effect, Turn& turn) {
-  const Device* device = parts_.devices.Find(effect.device);
-  if (device == nullptr || !device->hello) return;
-  parts_.conversation.Grant(effect.device, ManifestFor(entry.rollout, device->hardware()),
-                            turn.now);
+  const Member& member = entry.rollout.members.at(effect.device);
+  parts_.conversation.Grant(effect.device, ManifestFor(entry.rollout, member), turn.now);
 }
 
 void RolloutRunner::CarryOut(RolloutEntry& entry, const OrderChanged& effect, Turn& turn) {
@@ -117,28 +202,37 @@ void RolloutRunner::CarryOut(RolloutEntry& entry, const OrderChanged& effect, Tu
 
 void RolloutRunner::CarryOut(RolloutEntry& entry, const RevertDevice& effect, Turn&) {
   const Member& member = entry.rollout.members.at(effect.device);
+  parts_.conversation.WithdrawPermit(effect.device);
   parts_.dispatch.Want(effect.device,
                        WantedRevert{.rollout = entry.rollout.id,
                                     .stage = static_cast<std::uint16_t>(std::max(member.stage, 0)),
-                                    .manifest = ManifestFor(entry.rollout, member.hardware)});
+                                    .manifest = ManifestFor(entry.rollout, member)});
 }
 
 void RolloutRunner::CarryOut(RolloutEntry& entry, const RunLook& effect, Turn& turn) {
-  const Look look = BuildLook(entry.rollout, parts_.telemetry.fleet(), turn.now);
-  const JudgeOutput output = JudgeLook(entry.rollout, look);
-  const StageRun& run = entry.rollout.runs.back();
-  const bool changed = run.decision != output.decision || run.brake != output.brake;
-  LookSummary summary = Summarise(look.input, output, effect.stage, turn.wall.ms);
+  const Rollout& rollout = entry.rollout;
+  const Look look =
+      BuildLook(rollout, parts_.telemetry.fleet(), turn.now, effect.variant, SleepersOf(rollout));
+  const JudgeOutput output = JudgeLook(rollout, look);
+  const auto& last = rollout.variants[static_cast<std::size_t>(effect.variant)].last;
+  const bool changed = !last || last->decision != output.decision || last->brake != output.brake;
+  LookSummary summary = Summarise(look.input, output, effect.stage, effect.variant, turn.wall.ms);
   const TelemetryBook::ArmLatencies latencies = parts_.telemetry.LatenciesOf(look.input);
   summary.test_latency_p99_ms = latencies.test_p99_ms.value_or(-1);
   summary.control_latency_p99_ms = latencies.control_p99_ms.value_or(-1);
   const bool with_input = changed || look.input.devices.size() <= kLookInputDevicesMax;
-  parts_.log.AddDecision(
-      entry, EncodeLookRecord(entry.rollout.id, look.input, output, summary, with_input), turn);
-  looks_[entry.rollout.id] = std::move(summary);
+  RolloutLog::AddDecision(rollout.id, {effect.stage, effect.look, effect.variant},
+                          EncodeLookRecord(rollout.id, look.input, output, summary, with_input),
+                          turn);
+  looks_[rollout.id][effect.variant] = std::move(summary);
   if (changed) {
+    const std::string whose =
+        rollout.variants.size() == 1
+            ? ""
+            : rollout.spec.ReleaseName(static_cast<std::size_t>(effect.variant)) + ": ";
     parts_.log.AddNote(
-        entry, {.type = "decision", .by = "judge", .via = "engine", .why = output.sentence}, turn);
+        entry, {.type = "decision", .by = "judge", .via = "engine", .why = whose + output.sentence},
+        turn);
   }
   // The machine accepts a look of its own current stage in every status in which it asks for one.
   (void)Apply(entry, MakeLookJudged(effect, look, output), turn);
@@ -169,6 +263,16 @@ void RolloutRunner::CarryOut(RolloutEntry& entry, const NotifyOperator& effect, 
       entry, {.type = "status", .by = "engine", .via = "engine", .why = effect.sentence}, turn);
 }
 
+Sleepers RolloutRunner::SleepersOf(const Rollout& rollout) const {
+  Sleepers sleepers;
+  for (const auto& [id, member] : rollout.members) {
+    const Device* device = parts_.devices.Find(id);
+    if (device == nullptr || !device->IsAsleep()) continue;
+    sleepers[id] = std::int64_t{device->hello->next_contact_s} * limits::kSecond;
+  }
+  return sleepers;
+}
+
 void RolloutRunner::PublishOrder(Turn& turn) {
   const auto now_ms = parts_.director.SigningTime(turn.wall);
   if (!now_ms) return;  // OnClockAccepted makes up for it
@@ -183,60 +287,103 @@ void RolloutRunner::BlockWithdrawnPayloads() {
   std::set<Digest> withdrawn;
   std::set<Digest> offered;
   for (const auto& [id, entry] : parts_.log.all()) {
-    const auto release = parts_.offers.FindRelease(entry.rollout.spec.model_version);
-    if (!release) continue;
-    const RolloutStatus status = entry.rollout.status;
-    const bool is_withdrawn = status == RolloutStatus::kAborted ||
-                              status == RolloutStatus::kRollingBack ||
-                              status == RolloutStatus::kRolledBack;
-    for (const ReleaseArtifact& artifact : (*release)->artifacts) {
-      (is_withdrawn ? withdrawn : offered).insert(artifact.manifest.artifact_sha256);
+    const Rollout& rollout = entry.rollout;
+    const bool is_over = rollout.status == RolloutStatus::kAborted ||
+                         rollout.status == RolloutStatus::kRollingBack ||
+                         rollout.status == RolloutStatus::kRolledBack;
+    for (std::size_t i = 0; i < rollout.variants.size(); ++i) {
+      const auto release = parts_.offers.FindRelease(rollout.spec.ReleaseName(i));
+      if (!release) continue;
+      const bool is_withdrawn = is_over || rollout.variants[i].dropped;
+      for (const ReleaseArtifact& artifact : (*release)->artifacts) {
+        (is_withdrawn ? withdrawn : offered).insert(artifact.manifest.artifact_sha256);
+      }
     }
   }
   for (const Digest& artifact : offered) withdrawn.erase(artifact);
   parts_.chunks.Block(parts_.offers.PayloadsOf(withdrawn));
 }
 
-Digest RolloutRunner::ManifestFor(const Rollout& rollout, const std::string& hardware) {
-  const auto artifact = parts_.offers.FindArtifact(rollout.spec.model_version, hardware);
+Digest RolloutRunner::ManifestFor(const Rollout& rollout, const Member& member) {
+  const auto artifact = parts_.offers.FindArtifact(ReleaseNameOf(rollout, member), member.hardware);
   return artifact ? (*artifact)->manifest_sha256 : Digest{};
 }
 
 // ---- the fleet ----
 
-bool RolloutRunner::Selects(const RolloutSpec& spec, const Release& release,
-                            const Device& device) const {
-  if (!device.hello || !device.quarantine.empty() || device.behind) return false;
-  if (device.model() != release.model || release.For(device.hardware()) == nullptr) return false;
-  return std::all_of(spec.selector.begin(), spec.selector.end(),
-                     [&](const SelectorTerm& term) { return Matches(term, device); });
+Result<std::vector<const Release*>> RolloutRunner::ReleasesOf(const RolloutSpec& spec) {
+  std::vector<const Release*> releases;
+  for (std::size_t i = 0; i < spec.VariantCount(); ++i) {
+    SLUICE_ASSIGN(const Release* release, parts_.offers.FindRelease(spec.ReleaseName(i)));
+    if (!releases.empty() && release->model != releases.front()->model) {
+      return Fail(ErrorCode::kCfgRange, "variants: " + release->name + " is of model " +
+                                            release->model + ", " + releases.front()->name +
+                                            " of " + releases.front()->model +
+                                            "; compare releases of one model");
+    }
+    releases.push_back(release);
+  }
+  return releases;
 }
 
-FleetDevice RolloutRunner::FleetDeviceOf(const Rollout& rollout, const Device& device) const {
+bool RolloutRunner::Selects(const RolloutSpec& spec, const std::vector<const Release*>& releases,
+                            const Device& device) const {
+  if (!device.hello || !device.quarantine.empty() || device.behind) return false;
+  if (device.model() != releases.front()->model) return false;
+  const auto has_artifact = [&](const Release* release) {
+    return release->For(device.hardware()) != nullptr;
+  };
+  if (!std::all_of(releases.begin(), releases.end(), has_artifact)) return false;
+  return Fits(spec.selector, device);
+}
+
+/// How long yet until what another rollout did to it can be told from what this one does: an hour,
+/// or a stage of this rollout if that is shorter.
+std::int64_t RolloutRunner::UnsettledMs(const Rollout& rollout, const std::string& device,
+                                        BootMs now) const {
+  const std::int64_t settle_ms = std::min(kSettleMs, rollout.spec.stages.front().duration_ms);
+  std::int64_t unsettled_ms = 0;
+  for (const auto& [id, entry] : parts_.log.all()) {
+    if (id == rollout.id) continue;
+    const auto member = entry.rollout.members.find(device);
+    if (member == entry.rollout.members.end() || !member->second.activated_at) continue;
+    unsettled_ms = std::max(unsettled_ms, settle_ms - (now - *member->second.activated_at));
+  }
+  return unsettled_ms;
+}
+
+FleetDevice RolloutRunner::FleetDeviceOf(const Rollout& rollout, const Device& device,
+                                         BootMs now) const {
   const std::string& salt = rollout.spec.salt.empty() ? rollout.id : rollout.spec.salt;
   return {.id = device.id,
           .hardware = device.hardware(),
           .unit = CohortUnit(salt, device.id),
-          .has_model = !device.active_artifact.IsZero()};
+          .has_model = !device.active_artifact.IsZero(),
+          .variant_unit = CohortUnit(salt + kVariantSalt, device.id),
+          .site = SiteOf(device),
+          .unsettled_ms = UnsettledMs(rollout, device.id, now)};
 }
 
-Result<Started> RolloutRunner::PlanStart(const RolloutEntry& entry) {
+Result<Started> RolloutRunner::PlanStart(const RolloutEntry& entry, BootMs now) {
   const RolloutSpec& spec = entry.rollout.spec;
-  SLUICE_ASSIGN(const Release* release, parts_.offers.FindRelease(spec.model_version));
+  SLUICE_ASSIGN(const auto releases, ReleasesOf(spec));
   Started started;
-  for (const ReleaseArtifact& artifact : release->artifacts) {
-    for (const std::string& hardware : artifact.manifest.hardware) {
-      started.release_ids[hardware] = artifact.manifest.artifact_sha256.Prefix64();
+  for (const Release* release : releases) {
+    ReleaseIds& ids = started.release_ids.emplace_back();
+    for (const ReleaseArtifact& artifact : release->artifacts) {
+      for (const std::string& hardware : artifact.manifest.hardware)
+        ids[hardware] = artifact.manifest.artifact_sha256.Prefix64();
     }
   }
   const RolloutEntry* other = nullptr;
   for (const auto& [id, device] : parts_.devices.all()) {
-    if (!Selects(spec, *release, device)) continue;
-    if (const RolloutEntry* covering = parts_.log.Covering(id)) {
+    if (!Selects(spec, releases, device)) continue;
+    if (const RolloutEntry* covering = parts_.log.Covering(id);
+        covering != nullptr && !MayTake(spec, *covering, id)) {
       other = covering;
       continue;
     }
-    started.eligible.push_back(FleetDeviceOf(entry.rollout, device));
+    started.eligible.push_back(FleetDeviceOf(entry.rollout, device, now));
   }
   if (started.eligible.empty() && other != nullptr) {
     return Fail(ErrorCode::kRolloutActive, "every device that this rollout selects is in rollout " +
@@ -253,19 +400,30 @@ void RolloutRunner::OnHello(const Device& device, Turn& turn) {
   if (auto wanted = Missing(device, turn.wall)) parts_.dispatch.Want(device.id, std::move(*wanted));
 }
 
+/// Higher priority first, among equals by id.
+std::vector<std::string> RolloutRunner::ByPriority() const {
+  std::vector<std::string> ids;
+  for (const auto& [id, entry] : parts_.log.all()) ids.push_back(id);
+  std::stable_sort(ids.begin(), ids.end(), [&](const std::string& a, const std::string& b) {
+    return parts_.log.Find(a)->rollout.spec.priority > parts_.log.Find(b)->rollout.spec.priority;
+  });
+  return ids;
+}
+
 void RolloutRunner::Join(const Device& device, Turn& turn) {
-  for (const auto& [id, known] : parts_.log.all()) {
+  for (const std::string& id : ByPriority()) {
+    const RolloutEntry& known = *parts_.log.Find(id);
     const Rollout& rollout = known.rollout;
     if (known.model != device.model() || rollout.runs.empty() ||
         rollout.spec.membership == Membership::kFrozen)
       continue;
     if (LegalityOf(rollout.status, EventBody(DeviceJoined{}).index()) != Legality::kAccepted)
       continue;
-    const FleetDevice candidate = FleetDeviceOf(rollout, device);
+    const FleetDevice candidate = FleetDeviceOf(rollout, device, turn.now);
     if (!candidate.has_model && !rollout.first_release) continue;
     if (rollout.excluded_hardware.contains(candidate.hardware)) continue;
-    const auto release = parts_.offers.FindRelease(rollout.spec.model_version);
-    if (!release || !Selects(rollout.spec, **release, device)) continue;
+    const auto releases = ReleasesOf(rollout.spec);
+    if (!releases || !Selects(rollout.spec, *releases, device)) continue;
     (void)Apply(*parts_.log.FindMutable(id), DeviceJoined{candidate}, turn);
     return;
   }
@@ -288,7 +446,11 @@ void RolloutRunner::AskForPermit(const Device& device, Turn& turn) {
 void RolloutRunner::OnReport(const Device& device, Turn& turn) {
   const Report& report = *device.report;
   if (RolloutEntry* entry = parts_.log.FindMutable(report.rollout)) {
-    if (entry->rollout.members.contains(device.id)) {
+    const auto member = entry->rollout.members.find(device.id);
+    // A word about the variant that it had before says nothing about the one that it has now.
+    if (member != entry->rollout.members.end() &&
+        (member->second.stage == kNoStage || entry->rollout.variants.size() == 1 ||
+         report.manifest == ManifestFor(entry->rollout, member->second))) {
       (void)Apply(*entry,
                   DeviceReported{.device = device.id, .state = report.state, .code = report.code},
                   turn);
@@ -325,7 +487,8 @@ void RolloutRunner::PauseAll(const std::string& reason, Turn& turn) {
     if (LegalityOf(known.rollout.status, EventBody(PauseRequested{}).index()) !=
         Legality::kAccepted)
       continue;
-    (void)Apply(*parts_.log.FindMutable(id), PauseRequested{reason}, turn);
+    (void)Apply(*parts_.log.FindMutable(id), PauseRequested{.reason = reason, .by = "the engine"},
+                turn);
   }
 }
 
@@ -347,10 +510,10 @@ std::optional<Wanted> RolloutRunner::MissingRevert(const Device& device, WallMs 
   const RolloutEntry* entry = parts_.log.Find(slot->rollout);
   if (entry == nullptr) return std::nullopt;
   const auto& order = entry->rollout.order;
-  if (std::none_of(order.begin(), order.end(),
-                   [&](const OrderEntry& e) { return RollsBack(e, *slot, device.hardware()); })) {
-    return std::nullopt;
-  }
+  const bool is_ordered = std::any_of(order.begin(), order.end(), [&](const OrderEntry& e) {
+    return RollsBack(e, *slot, device.hardware());
+  });
+  if (!is_ordered && !RunsDroppedVariant(entry->rollout, device)) return std::nullopt;
   const bool told = device.directive &&
                     device.directive->value.action == DirectiveAction::kRevert &&
                     device.directive->value.rollout == slot->rollout &&
@@ -367,8 +530,8 @@ std::optional<Wanted> RolloutRunner::MissingOf(const RolloutEntry& entry, const 
   if (rollout.status != RolloutStatus::kRunning) return std::nullopt;
   if (member.stage != kNoStage) {
     const bool lacks = IsInstalling(member.state) && !Serves(device, rollout.id, member.state, now);
-    if (!lacks || rollout.excluded_hardware.contains(member.hardware)) return std::nullopt;
-    return WantedInstall{TermsOf(rollout, member.stage)};
+    if (!lacks || !MayInstall(rollout, member)) return std::nullopt;
+    return WantedInstall{TermsOf(rollout, member.stage, member.variant)};
   }
   if (!member.control) return std::nullopt;
   const std::int32_t stage = CurrentStage(rollout);
@@ -376,16 +539,21 @@ std::optional<Wanted> RolloutRunner::MissingOf(const RolloutEntry& entry, const 
                     device.directive->value.rollout == rollout.id &&
                     device.directive->value.stage == stage;
   if (told) return std::nullopt;
-  return WantedHold{TermsOf(rollout, stage)};
+  return WantedHold{TermsOf(rollout, stage, 0)};
 }
 
 std::optional<Wanted> RolloutRunner::MissingBaseline(const Device& device, bool covered,
                                                      WallMs now) {
   if (!device.hello) return std::nullopt;
-  const RolloutEntry* baseline = parts_.log.Baseline(device.model(), device.hardware());
+  // What was brought to other devices by their attributes was not meant for this one.
+  const RolloutEntry* baseline =
+      parts_.log.Baseline(device.model(), device.hardware(),
+                          [&](const RolloutSpec& spec) { return Fits(spec.selector, device); });
   if (baseline == nullptr) return std::nullopt;
   const Rollout& rollout = baseline->rollout;
-  const auto artifact = parts_.offers.FindArtifact(rollout.spec.model_version, device.hardware());
+  const std::string& brought =
+      rollout.spec.ReleaseName(static_cast<std::size_t>(FinalVariant(rollout).value_or(0)));
+  const auto artifact = parts_.offers.FindArtifact(brought, device.hardware());
   if (!artifact || (*artifact)->manifest.artifact_sha256 == device.active_artifact)
     return std::nullopt;
   // What a roll back could not take away for want of a fallback does not count as serving.
@@ -398,10 +566,14 @@ std::optional<Wanted> RolloutRunner::MissingBaseline(const Device& device, bool 
   if (serves && member != rollout.members.end() && member->second.stage == kNoStage)
     return std::nullopt;
   // What runs and is as new stays: an aborted rollout, for one, leaves its devices as they are.
-  if (serves) {
-    const std::string& running = parts_.offers.ReleaseNameOf(device.active_artifact);
+  const std::string& running = parts_.offers.ReleaseNameOf(device.active_artifact);
+  const auto& rivals = rollout.spec.variants;
+  const bool has_lost = std::any_of(rivals.begin(), rivals.end(), [&](const VariantSpec& variant) {
+    return variant.version == running;
+  });
+  if (serves && !has_lost) {
     const auto held = parts_.offers.FindRelease(running);
-    const auto wanted = parts_.offers.FindRelease(rollout.spec.model_version);
+    const auto wanted = parts_.offers.FindRelease(brought);
     if (held && wanted && (*held)->release_seq >= (*wanted)->release_seq) return std::nullopt;
   }
   const auto& bad = device.hello->bad_artifacts;
@@ -422,9 +594,19 @@ std::optional<Wanted> RolloutRunner::MissingBaseline(const Device& device, bool 
 
 // ---- reading ----
 
-const LookSummary* RolloutRunner::LastLook(const std::string& rollout) const {
+const RolloutRunner::Looks& RolloutRunner::LastLooks(const std::string& rollout) const {
+  static const Looks kNone;
   const auto found = looks_.find(rollout);
-  return found == looks_.end() ? nullptr : &found->second;
+  return found == looks_.end() ? kNone : found->second;
+}
+
+const LookSummary* RolloutRunner::LastLook(const Rollout& rollout) const {
+  const Looks& looks = LastLooks(rollout.id);
+  for (std::size_t i = 0; i < rollout.variants.size(); ++i) {
+    const auto look = looks.find(static_cast<std::int32_t>(i));
+    if (!rollout.variants[i].dropped && look != looks.end()) return &look->second;
+  }
+  return nullptr;
 }
 
 std::uint32_t RolloutRunner::TelemetryIntervalS(const std::string& device,

@@ -39,9 +39,11 @@ class RolloutRunner {
   /// One event and all its effects. On error nothing changed.
   Status Apply(RolloutEntry& entry, EventBody body, Turn& turn);
   /// Everything that Started needs. E_NO_SUCH_VERSION, E_ROLLOUT_ACTIVE.
-  [[nodiscard]] Result<Started> PlanStart(const RolloutEntry& entry);
+  [[nodiscard]] Result<Started> PlanStart(const RolloutEntry& entry, BootMs now);
+  /// What it rolls out, by variant; they are of one model. E_NO_SUCH_VERSION, E_CFG_RANGE.
+  [[nodiscard]] Result<std::vector<const Release*>> ReleasesOf(const RolloutSpec& spec);
   /// Devices that the file selects, whether or not another rollout has them.
-  [[nodiscard]] bool Selects(const RolloutSpec& spec, const Release& release,
+  [[nodiscard]] bool Selects(const RolloutSpec& spec, const std::vector<const Release*>& releases,
                              const Device& device) const;
 
   void OnHello(const Device& device, Turn& turn);
@@ -54,7 +56,11 @@ class RolloutRunner {
   /// Stops everything that runs, with this reason.
   void PauseAll(const std::string& reason, Turn& turn);
 
-  [[nodiscard]] const LookSummary* LastLook(const std::string& rollout) const;
+  /// The newest look of each variant, by its number; empty = none yet.
+  using Looks = std::map<std::int32_t, LookSummary>;
+  [[nodiscard]] const Looks& LastLooks(const std::string& rollout) const;
+  /// Of the variant that the rollout speaks of: the one that won, or the first that is left.
+  [[nodiscard]] const LookSummary* LastLook(const Rollout& rollout) const;
   [[nodiscard]] std::uint32_t TelemetryIntervalS(const std::string& device,
                                                  std::uint32_t otherwise_s) const;
   [[nodiscard]] std::int64_t BaselineMs(const std::string& device) const;
@@ -75,9 +81,19 @@ class RolloutRunner {
   void CarryOut(RolloutEntry&, const ArmTimer&, Turn&) {}  // the rollout itself remembers it
 
   void PublishOrder(Turn& turn);
+  /// Members that are away by their own announcement.
+  [[nodiscard]] Sleepers SleepersOf(const Rollout& rollout) const;
   void BlockWithdrawnPayloads();
-  [[nodiscard]] Digest ManifestFor(const Rollout& rollout, const std::string& hardware);
-  [[nodiscard]] FleetDevice FleetDeviceOf(const Rollout& rollout, const Device& device) const;
+  Status LoadLooks(const Store& store, const Rollout& rollout);
+  /// Of the release that this member is to run.
+  [[nodiscard]] Digest ManifestFor(const Rollout& rollout, const Member& member);
+  void TakeFromOthers(const RolloutEntry& entry, Turn& turn);
+  void FreezeIfSeveralStop(Turn& turn);
+  [[nodiscard]] std::int64_t UnsettledMs(const Rollout& rollout, const std::string& device,
+                                         BootMs now) const;
+  [[nodiscard]] FleetDevice FleetDeviceOf(const Rollout& rollout, const Device& device,
+                                          BootMs now) const;
+  [[nodiscard]] std::vector<std::string> ByPriority() const;
   void Join(const Device& device, Turn& turn);
   void AskForPermit(const Device& device, Turn& turn);
   void WantWhatIsMissing(WallMs now);
@@ -90,7 +106,7 @@ class RolloutRunner {
                                                       WallMs now);
 
   Parts parts_;
-  std::map<std::string, LookSummary> looks_;  // the newest, by rollout
+  std::map<std::string, Looks> looks_;  // by rollout
   std::set<std::string> changed_;
   std::set<std::pair<std::string, ErrorCode>> undeliverable_;  // rollout and code, told already
 };

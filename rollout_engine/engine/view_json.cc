@@ -32,6 +32,15 @@ double Percent(std::int64_t part, std::int64_t whole) {
              : std::round(1000.0 * static_cast<double>(part) / static_cast<double>(whole)) / 10;
 }
 
+/// When silence begins to mean something: after its last word, or after the sleep that it
+/// announced.
+BootMs ExpectedFrom(const ViewSources& sources, const std::string& id) {
+  const Device* device = sources.devices.Find(id);
+  const std::int64_t sleep_s =
+      device != nullptr && device->IsAsleep() ? device->hello->next_contact_s : 0;
+  return sources.telemetry.LastHeard(id) + sleep_s * limits::kSecond;
+}
+
 /// The counts of a rollout's topic, with lost devices told apart from those that still talk.
 void PutCounts(const ViewSources& sources, const Rollout& rollout, Json& json) {
   StateCounts counts{};
@@ -42,7 +51,7 @@ void PutCounts(const ViewSources& sources, const Rollout& rollout, Json& json) {
     ++targeted;
     if (member.deferred) ++deferred;
     const DeviceState state =
-        DeviceStateAt(rollout, member, sources.telemetry.LastHeard(id), sources.now);
+        DeviceStateAt(rollout, member, ExpectedFrom(sources, id), sources.now);
     ++counts[static_cast<std::size_t>(state)];
   }
   json["targeted"] = targeted;
@@ -80,6 +89,20 @@ std::string_view StageStatus(const Rollout& rollout, std::int32_t stage) {
   return "waiting";
 }
 
+/// Of several variants: the one that has won, until then what they are compared as.
+const std::string& ReleaseOf(const Rollout& rollout) {
+  const auto variant = FinalVariant(rollout);
+  return variant ? rollout.spec.ReleaseName(static_cast<std::size_t>(*variant))
+                 : rollout.spec.model_version;
+}
+
+std::string_view VariantStatus(const Rollout& rollout, std::int32_t variant) {
+  if (FinalVariant(rollout) == variant) return "won";
+  const VariantRun& run = rollout.variants[static_cast<std::size_t>(variant)];
+  if (!run.dropped) return "testing";
+  return run.last && run.last->decision == Decision::kRollBack ? "dropped" : "outdone";
+}
+
 std::string_view VerdictOf(const StageRun* run) {
   return run != nullptr && run->decision ? VerdictWord(*run->decision) : "pending";
 }
@@ -106,7 +129,7 @@ std::string PreviousRelease(const Device& device) {
 
 /// What keeps an update that is on its way: the device's own policy, an Order, a permit, or sleep.
 std::string_view WaitingOf(const ViewSources& sources, const Device& device, DeviceState state) {
-  if (device.hello && device.hello->next_contact_s > 0 && !device.online) return "sleeping";
+  if (device.IsAsleep()) return "sleeping";
   if (!device.HasWork()) return "";
   if (device.report && device.report->state == ReportState::kDeferred &&
       device.report->directive == device.directive->value.number) {
@@ -163,8 +186,7 @@ DeviceState StateOf(const ViewSources& sources, const Device& device) {
   if (entry != nullptr) {
     const Member& member = entry->rollout.members.at(device.id);
     if (member.stage != kNoStage) {
-      return DeviceStateAt(entry->rollout, member, sources.telemetry.LastHeard(device.id),
-                           sources.now);
+      return DeviceStateAt(entry->rollout, member, ExpectedFrom(sources, device.id), sources.now);
     }
   }
   const bool offered = device.HasWork() && !(device.report && device.report->directive ==
@@ -214,7 +236,7 @@ Json RolloutJson(const ViewSources& sources, const RolloutEntry& entry) {
   Json json = {
       {"rid", rollout.id},
       {"model", entry.model},
-      {"release", rollout.spec.model_version},
+      {"release", ReleaseOf(rollout)},
       {"status", RolloutStatusName(rollout.status)},
       {"stage", started ? spec->name : ""},
       {"stage_no", stage + 1},
@@ -246,6 +268,32 @@ Json StageJson(const ViewSources& sources, const RolloutEntry& entry, std::int32
           {"verdict", VerdictOf(run)},
           {"why", run != nullptr ? run->why : ""},
           {"ts", sources.wall.ms}};
+}
+
+Json VariantJson(const ViewSources& sources, const RolloutEntry& entry, std::int32_t variant) {
+  const Rollout& rollout = entry.rollout;
+  const auto index = static_cast<std::size_t>(variant);
+  const VariantRun& run = rollout.variants[index];
+  std::int32_t devices = 0;
+  std::int32_t active = 0;
+  for (const auto& [id, member] : rollout.members) {
+    if (member.stage == kNoStage || member.variant != variant) continue;
+    ++devices;
+    if (IsActive(member.state)) ++active;
+  }
+  Json json = {{"version", rollout.spec.ReleaseName(index)},
+               {"weight", rollout.spec.variants.empty() ? 1 : rollout.spec.variants[index].weight},
+               {"status", VariantStatus(rollout, variant)},
+               {"devices", devices},
+               {"done_percent", Percent(active, devices)}};
+  const auto& looks = sources.runner.LastLooks(rollout.id);
+  if (const auto look = looks.find(variant); look != looks.end())
+    json.update(ComparisonJson(entry, look->second));
+  json["verdict"] = run.last ? VerdictWord(run.last->decision) : "pending";
+  json["why"] = run.last ? run.last->sentence : "";
+  json.erase("ts");
+  json["ts"] = sources.wall.ms;
+  return json;
 }
 
 Json ComparisonJson(const RolloutEntry& entry, const LookSummary& look) {

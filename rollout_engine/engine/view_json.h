@@ -34,6 +34,9 @@ Json FleetJson(const ViewSources& sources);
 Json RolloutJson(const ViewSources& sources, const RolloutEntry& entry);
 /// REQUIRES: 0 <= stage < stages.
 Json StageJson(const ViewSources& sources, const RolloutEntry& entry, std::int32_t stage);
+/// One release of several that are compared, with its newest look. REQUIRES: 0 <= variant <
+/// variants.
+Json VariantJson(const ViewSources& sources, const RolloutEntry& entry, std::int32_t variant);
 /// REQUIRES: `look` is of this rollout.
 Json ComparisonJson(const RolloutEntry& entry, const LookSummary& look);
 Json DeviceJson(const ViewSources& sources, const Device& device);

@@ -127,7 +127,11 @@ void Views::PublishRollout(const ViewSources& sources, const RolloutEntry& entry
          DumpJson(StageJson(sources, entry, stage)), again && stage == CurrentStage(entry.rollout),
          turn);
   }
-  if (const LookSummary* look = sources.runner.LastLook(id)) {
+  for (std::size_t i = 0; i < entry.rollout.spec.variants.size(); ++i) {
+    Show(Topic("rollout", id, "variant/" + std::to_string(i + 1) + "/state"),
+         DumpJson(VariantJson(sources, entry, static_cast<std::int32_t>(i))), again, turn);
+  }
+  if (const LookSummary* look = sources.runner.LastLook(entry.rollout)) {
     Show(Topic("rollout", id, "ab"), DumpJson(ComparisonJson(entry, *look)), again, turn);
   }
 }

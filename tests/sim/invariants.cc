@@ -70,7 +70,9 @@ void Invariants::AddRelease(const std::string& release, const Digest& artifact,
 
 const Invariants::Committed* Invariants::RolloutOf(const std::string& release) const {
   for (const auto& [id, committed] : rollouts_) {
-    if (committed.rollout.spec.model_version == release) return &committed;
+    for (std::size_t i = 0; i < committed.rollout.variants.size(); ++i) {
+      if (committed.rollout.spec.ReleaseName(i) == release) return &committed;
+    }
   }
   return nullptr;
 }
@@ -93,6 +95,12 @@ void Invariants::OnServe(const std::string& device, const Digest& serving, sdk::
   const auto member = rollout.members.find(device);
   // Once a rollout is complete its release is the baseline, for everybody.
   const bool is_member = member != rollout.members.end() && member->second.stage != kNoStage;
+  const auto is_dropped = [](const VariantRun& variant) { return variant.dropped; };
+  if (is_member && ReleaseNameOf(rollout, member->second) != release->second &&
+      std::ranges::none_of(rollout.variants, is_dropped)) {
+    violations_.Add(
+        fmt::format("S3: {} installs {}, which is not its variant", device, release->second));
+  }
   if (!is_member && rollout.status != RolloutStatus::kCompleted) {
     violations_.Add(fmt::format("S3: {} installs {} outside its stage", device, release->second));
   }

@@ -13,6 +13,7 @@ constexpr int kResumesMax = 3;
 constexpr const char* kRolloutFile = R"(
 rollout:
   model_version: "{}"
+  variants: [{}]
   rate: {{initial_devices: 20, factor: 2, every_sec: 5, max_per_minute: 10000}}
   activation: {{min_inferences: 20, telemetry_interval_sec: 5}}
   stages:
@@ -25,6 +26,16 @@ rollout:
   rollback: {{health_check_interval_sec: 5, confirm_deadline_sec: 60}}
 )";
 
+std::string FileOf(const std::vector<Publication>& releases) {
+  std::string variants;
+  for (const Publication& publication : releases) {
+    if (releases.size() == 1) break;
+    variants += fmt::format("{}{{version: {}, weight: 1}}", variants.empty() ? "" : ", ",
+                            publication.release);
+  }
+  return fmt::format(fmt::runtime(kRolloutFile), releases.front().release, variants);
+}
+
 std::string RolloutId(std::size_t rollout) { return fmt::format("r-{:04}", rollout + 1); }
 
 }  // namespace
@@ -32,6 +43,13 @@ std::string RolloutId(std::size_t rollout) { return fmt::format("r-{:04}", rollo
 RolloutStatus Operator::StatusOf(const Engine& engine, std::size_t rollout) {
   const RolloutEntry* entry = engine.rollouts().Find(RolloutId(rollout));
   return entry == nullptr ? RolloutStatus::kScheduled : entry->rollout.status;
+}
+
+std::string Operator::FinalReleaseOf(const Engine& engine, std::size_t rollout) {
+  const RolloutEntry* entry = engine.rollouts().Find(RolloutId(rollout));
+  if (entry == nullptr) return "";
+  const std::int32_t variant = FinalVariant(entry->rollout).value_or(0);
+  return entry->rollout.spec.ReleaseName(static_cast<std::size_t>(variant));
 }
 
 std::string Operator::WhyOf(const Engine& engine, std::size_t rollout) {
@@ -64,18 +82,23 @@ void Operator::Ask(Engine& engine, const std::string& op, const std::string& arg
 
 void Operator::Act(Engine& engine, std::int64_t now_ms) {
   if (done_ || now_ms < kWarmUpMs) return;
-  const Publication& publication = releases_.publications[rollout_];
   switch (plan_) {
     case Plan::kPublish:
-      if (engine.PublishRelease(publication)) plan_ = Plan::kCreate;
-      return;
+      return Publish(engine);
     case Plan::kCreate:
-      return Ask(engine, "create", fmt::format(fmt::runtime(kRolloutFile), publication.release));
+      return Ask(engine, "create", FileOf(releases_[rollout_]));
     case Plan::kStart:
       return Ask(engine, "start");
     case Plan::kWatch:
       return Watch(engine, now_ms);
   }
+}
+
+void Operator::Publish(Engine& engine) {
+  for (const Publication& publication : releases_[rollout_]) {
+    if (!engine.PublishRelease(publication)) return;
+  }
+  plan_ = Plan::kCreate;
 }
 
 void Operator::OnCommitted() {
@@ -91,13 +114,14 @@ void Operator::OnCommitted() {
 
 void Operator::Watch(Engine& engine, std::int64_t now_ms) {
   const RolloutStatus status = StatusOf(engine, rollout_);
+  if (status == RolloutStatus::kAwaitingApproval) was_asked_[rollout_] = true;
   switch (status) {
     case RolloutStatus::kCompleted:
     case RolloutStatus::kRolledBack:
     case RolloutStatus::kAborted:
       stuck_since_ms_ = -1;
       plan_ = Plan::kPublish;
-      done_ = ++rollout_ == releases_.publications.size();
+      done_ = ++rollout_ == releases_.size();
       return;
     case RolloutStatus::kHolding:
     case RolloutStatus::kAwaitingApproval:

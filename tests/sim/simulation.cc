@@ -114,7 +114,15 @@ class World {
       base.push_back(BuildArtifact(ModelTraits{}, 70'000 + random_.Below(60'000), random_));
       next.push_back(FineTune(base.back(), TraitsOf(flaw_), random_));
     }
-    return {{Publish("detector-v1", 1, base), Publish("detector-v2", 2, next)}};
+    Operator::Releases releases;
+    releases[0].push_back(Publish("detector-v1", 1, base));
+    releases[1].push_back(Publish("detector-v2", 2, next));
+    if (!options_.variants) return releases;
+    std::vector<Bytes> rival;
+    for (const Bytes& artifact : base)
+      rival.push_back(FineTune(artifact, TraitsOf(Flaw::kNone), random_));
+    releases[1].push_back(Publish("detector-v2b", 3, rival));
+    return releases;
   }
 
   Publication Publish(const std::string& name, std::uint64_t seq,
@@ -126,7 +134,7 @@ class World {
       device_invariants_.AddRelease(kHardware[i], artifact);
       invariants_.AddRelease(name, artifact, Sha256(publication.envelopes[i]));
       artifacts_[{name, kHardware[i]}] = artifact;
-      if (seq == 2) second_release_.insert(artifact);
+      if (seq >= 2) second_release_.insert(artifact);
     }
     return publication;
   }
@@ -406,14 +414,15 @@ class World {
     if (broken_ || !operator_.is_done() || !engine_.is_up()) return findings;
     const RolloutStatus first = operator_.StatusOf(engine_.engine(), 0);
     const RolloutStatus second = operator_.StatusOf(engine_.engine(), 1);
-    if (flaw_ != Flaw::kNone && second == RolloutStatus::kCompleted)
+    const std::string brought = operator_.FinalReleaseOf(engine_.engine(), 1);
+    if (flaw_ != Flaw::kNone && second == RolloutStatus::kCompleted && brought == "detector-v2")
       findings.push_back(fmt::format("a release that is {} was completed", FlawName(flaw_)));
     for (const auto& device : devices_) {
       if (!device->is_on()) continue;
       FindDeviceUnrest(*device, findings);
       const Digest loaded = device->Inspect().loaded;
-      const bool has_second = loaded == artifacts_.at({"detector-v2", device->hardware()});
-      if (second == RolloutStatus::kRolledBack && has_second)
+      const bool has_second = loaded == artifacts_.at({brought, device->hardware()});
+      if (second == RolloutStatus::kRolledBack && second_release_.contains(loaded))
         findings.push_back(device->id() + " still runs what was rolled back");
       if (HasReasonToStay(*device)) continue;
       if (second == RolloutStatus::kCompleted && !has_second) {
@@ -459,7 +468,10 @@ class World {
     if (engine_.is_up()) {
       outcome.first = operator_.StatusOf(engine_.engine(), 0);
       outcome.second = operator_.StatusOf(engine_.engine(), 1);
+      outcome.first_why = operator_.WhyOf(engine_.engine(), 0);
       outcome.why = operator_.WhyOf(engine_.engine(), 1);
+      outcome.first_was_asked = operator_.was_asked(0);
+      outcome.second_release = operator_.FinalReleaseOf(engine_.engine(), 1);
     }
     outcome.devices = static_cast<int>(devices_.size());
     outcome.engine_crashes = engine_crashes_;

@@ -30,6 +30,7 @@ struct SimOptions {
   int devices = 0;                // 0 = drawn, 55 to 90
   bool faults = true;             // false: a perfect network, no crash
   std::optional<Flaw> flaw;       // nothing = drawn
+  bool variants = false;          // the second rollout compares v2 with a v2b that is good
   std::ostream* trace = nullptr;  // one line per event worth reading
   std::string watched;            // with `trace`: a device, every message of which is shown
 };
@@ -38,7 +39,9 @@ struct SimOutcome {
   std::vector<std::string> violations;
   Flaw flaw = Flaw::kNone;
   RolloutStatus first = RolloutStatus::kScheduled, second = RolloutStatus::kScheduled;
-  std::string why;  // of the second rollout's end
+  std::string first_why, why;    // of each rollout's end
+  bool first_was_asked = false;  // whether a person approves
+  std::string second_release;    // that the second rollout ended with, if it was completed
   int devices = 0;
   int second_installs = 0;  // switches to the second release
   int engine_crashes = 0, device_crashes = 0;

@@ -1,5 +1,6 @@
 #include "tests/sim/simulation.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace sluice::sim {
@@ -19,6 +20,38 @@ TEST(Simulation, CompletesAGoodReleaseInAPerfectWorld) {
   EXPECT_EQ(outcome.violations, std::vector<std::string>{});
   EXPECT_EQ(outcome.first, RolloutStatus::kCompleted);
   EXPECT_EQ(outcome.second, RolloutStatus::kCompleted) << outcome.why;
+}
+
+TEST(Simulation, BringsAModelsFirstReleaseToEmptyDevicesAgainstAbsoluteLimitsAndAsksNobody) {
+  const SimOutcome outcome = RunPerfectWorld(Flaw::kNone);
+  EXPECT_EQ(outcome.first, RolloutStatus::kCompleted);
+  EXPECT_THAT(outcome.first_why, testing::HasSubstr("no control arm (first release)"));
+  EXPECT_FALSE(outcome.first_was_asked);
+}
+
+SimOutcome CompareVariants(Flaw flaw) {
+  SimOptions options;
+  options.seed = 7;
+  options.devices = 120;  // 27 of each variant in the first stage
+  options.faults = false;
+  options.flaw = flaw;
+  options.variants = true;
+  return RunSimulation(options);
+}
+
+TEST(Simulation, BringsOneOfTwoGoodVariantsToEverybody) {
+  const SimOutcome outcome = CompareVariants(Flaw::kNone);
+  EXPECT_EQ(outcome.violations, std::vector<std::string>{});
+  EXPECT_EQ(outcome.second, RolloutStatus::kCompleted) << outcome.why;
+}
+
+TEST(Simulation, DropsTheVariantThatIsWorseInTheFieldAndBringsTheOther) {
+  for (const Flaw flaw : {Flaw::kWrongInTheField, Flaw::kErrors}) {
+    const SimOutcome outcome = CompareVariants(flaw);
+    EXPECT_EQ(outcome.violations, std::vector<std::string>{});
+    EXPECT_EQ(outcome.second, RolloutStatus::kCompleted) << FlawName(flaw) << ": " << outcome.why;
+    EXPECT_EQ(outcome.second_release, "detector-v2b");
+  }
 }
 
 TEST(Simulation, NeverActivatesWhatFailsValidationOrDoesNotLoad) {
@@ -58,6 +91,18 @@ TEST_P(BrokenWorld, HoldsWhatIsPromisedAndComesToRest) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, BrokenWorld, testing::Range<std::uint64_t>(1, 16));
+
+class BrokenWorldWithVariants : public testing::TestWithParam<std::uint64_t> {};
+
+TEST_P(BrokenWorldWithVariants, HoldsWhatIsPromisedAndComesToRest) {
+  SimOptions options;
+  options.seed = GetParam();
+  options.variants = true;
+  EXPECT_EQ(RunSimulation(options).violations, std::vector<std::string>{})
+      << ReplayCommand(GetParam()) << " --variants";
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, BrokenWorldWithVariants, testing::Range<std::uint64_t>(101, 107));
 
 TEST(Simulation, GoesTheSameWayTwiceAndAnotherWithAnotherSeed) {
   const std::uint64_t way = RunBrokenWorld(3).trace_hash;

@@ -15,7 +15,7 @@ struct Options {
   std::uint64_t seeds = 1;
   int devices = 0;
   std::string watched;
-  bool no_faults = false, trace = false, twice = false;
+  bool no_faults = false, trace = false, twice = false, variants = false;
 };
 
 bool RunSeed(const Options& options, std::uint64_t seed) {
@@ -23,6 +23,7 @@ bool RunSeed(const Options& options, std::uint64_t seed) {
   sim.seed = seed;
   sim.devices = options.devices;
   sim.faults = !options.no_faults;
+  sim.variants = options.variants;
   if (options.trace) sim.trace = &std::cout;
   sim.watched = options.watched;
   SimOutcome outcome = RunSimulation(sim);
@@ -41,8 +42,9 @@ bool RunSeed(const Options& options, std::uint64_t seed) {
   for (const std::string& violation : outcome.violations)
     std::printf("  VIOLATED: %s\n", violation.c_str());
   if (!outcome.violations.empty()) {
-    std::printf("  again: ./dev sluice-sim run --seed %llu%s --trace\n",
-                static_cast<unsigned long long>(seed), options.no_faults ? " --no-faults" : "");
+    std::printf("  again: ./dev sluice-sim run --seed %llu%s%s --trace\n",
+                static_cast<unsigned long long>(seed), options.no_faults ? " --no-faults" : "",
+                options.variants ? " --variants" : "");
   }
   std::fflush(stdout);
   return outcome.violations.empty();
@@ -74,6 +76,8 @@ int main(int argc, char** argv) {
   run->add_option("--devices", options.devices, "fleet size; 0 = drawn from the seed")
       ->check(CLI::Range(0, 10'000));
   run->add_flag("--no-faults", options.no_faults, "a perfect network and no crash");
+  run->add_flag("--variants", options.variants,
+                "the second rollout compares v2 with a v2b that is good");
   run->add_flag("--trace", options.trace, "print what happens");
   run->add_option("--watch", options.watched, "with --trace: show every message of this device");
   run->add_flag("--twice", options.twice, "run each seed twice and compare");

@@ -99,6 +99,24 @@ TEST_F(HttpApi, CreatesStartsAndExplainsARollout) {
   EXPECT_TRUE(Get("/v1/rollouts/r/events?after=" + std::to_string(last)).at("items").empty());
 }
 
+TEST_F(HttpApi, GivesAStoredLookAsTheJudgeReadsIt) {
+  Post("/v1/rollouts?id=r", TwoStages("detector-v2"), "application/yaml", 201);
+  Operate("r", "start", "operation-1");
+  EXPECT_EQ(Get("/v1/rollouts/r/looks/1", 404).at("code"), "E_NOT_FOUND");
+  ASSERT_TRUE(loop_.Run([this](Engine&) {
+    fleet_.Pass(20'000);
+    return true;
+  }));
+  const json look = Get("/v1/rollouts/r/looks/1");
+  EXPECT_EQ(look.at("name"), "r/0/1/0");
+  EXPECT_EQ(look.at("input").at("devices").size(), 8U);
+  EXPECT_EQ(look.at("expected").at("decision"), "CONTINUE");
+  EXPECT_EQ(Get("/v1/rollouts/r/looks/1?stage=canary"), look);
+  EXPECT_EQ(Get("/v1/rollouts/r/looks/1?stage=general", 404).at("code"), "E_NOT_FOUND");
+  EXPECT_EQ(Get("/v1/rollouts/r/looks/1?stage=nowhere", 404).at("code"), "E_NOT_FOUND");
+  EXPECT_EQ(Get("/v1/rollouts/r/looks/x", 400).at("code"), "E_USAGE");
+}
+
 TEST_F(HttpApi, SendsPeopleToTheEngineThatHasTakenOver) {
   ASSERT_TRUE(loop_.Run([this](Engine&) {
     fleet_.TakeOver();
@@ -137,6 +155,11 @@ TEST_F(HttpApi, PlansWithoutDoingAnything) {
   EXPECT_EQ(plan.at("without_base"), 0);
   EXPECT_EQ(plan.at("stages")[0].at("devices"), 2);
   EXPECT_EQ(plan.at("payloads")[0].at("base"), "detector-v1");
+  EXPECT_GT(plan.at("bytes"), 0);
+  EXPECT_EQ(plan.at("stages")[0].at("can_decide"), false);
+  EXPECT_FALSE(plan.at("stages")[0].at("criteria").empty());
+  EXPECT_NE(plan.at("warnings").dump().find("stage canary cannot decide"), std::string::npos)
+      << plan.at("warnings");
   EXPECT_TRUE(Get("/v1/rollouts").at("items").empty());
 }
 

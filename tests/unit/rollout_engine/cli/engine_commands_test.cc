@@ -94,6 +94,29 @@ TEST_F(EngineCommands, PrintThePlanOfADryRun) {
   EXPECT_TRUE(planned.out.starts_with("d-v2 of d to 3 devices")) << planned.out;
 }
 
+TEST_F(EngineCommands, PlanIsADryRunUnderAName) {
+  directory_.Write("rollout.yaml", "rollout: {}");
+  engine_.On("POST /v1/rollouts?dry_run=1",
+             {{200, R"({"release":"d-v2","model":"d","devices":3})"}});
+  const Finished planned = Run({"rollout", "plan", "-f", "rollout.yaml"});
+  EXPECT_EQ(planned.exit_code, 0) << planned.err;
+  EXPECT_TRUE(planned.out.starts_with("d-v2 of d to 3 devices")) << planned.out;
+}
+
+TEST_F(EngineCommands, PrintAStoredLookAndSayWhenItsInputWasNotKept) {
+  engine_.On("GET /v1/rollouts/r-1/looks/7?stage=canary&variant=d-int8",
+             {{200, R"({"name":"r-1/0/7/1","input":{},"expected":{}})"}});
+  const Finished whole =
+      Run({"rollout", "record", "r-1", "7", "--stage", "canary", "--variant", "d-int8"});
+  EXPECT_EQ(whole.exit_code, 0) << whole.err;
+  EXPECT_EQ(json::parse(whole.out).at("name"), "r-1/0/7/1");
+  EXPECT_EQ(whole.err, "");
+  engine_.On("GET /v1/rollouts/r-1/looks/8", {{200, R"({"name":"r-1/0/8/0","expected":{}})"}});
+  const Finished result_only = Run({"rollout", "record", "r-1", "8"});
+  EXPECT_EQ(result_only.exit_code, 0);
+  EXPECT_NE(result_only.err.find("kept its result"), std::string::npos) << result_only.err;
+}
+
 TEST_F(EngineCommands, SendEveryOperationUnderItsName) {
   engine_.On("POST /v1/rollouts/r-1/operations", {{200, R"({"ok":true,"message":"done"})"}});
   const struct {

@@ -89,19 +89,56 @@ TEST(ExplanationText, SaysWhatWasObservedAndWhatIsMissing) {
       "next look in 30s\n");
 }
 
-TEST(PlanText, SaysWhoGetsWhatAndWhatIsRisky) {
-  EXPECT_EQ(PlanText(R"({"release":"d-v2","model":"d","devices":100,"without_base":3,
+TEST(ExplanationText, NamesTheVariantAndTheDevicesBehindAFinding) {
+  const std::string text =
+      ExplanationText(
+          R"({"rid":"r-1","status":"holding","stage":"canary","verdict":"inconclusive",
+              "suspects":["cam-1","cam-2"],
+              "criteria":[{"variant":"d-int8","criterion":"error_rate","scope":"fleet",
+               "observed":0.01,"verdict":"pass"}]})",
+          kNowMs)
+          .value();
+  EXPECT_NE(text.find("VARIANT  CRITERION"), std::string::npos) << text;
+  EXPECT_NE(text.find("d-int8   error_rate"), std::string::npos) << text;
+  EXPECT_NE(text.find("the finding comes from: cam-1, cam-2\n"), std::string::npos) << text;
+}
+
+TEST(RolloutScreen, ShowsTheVariantsThatAreCompared) {
+  const std::string screen = RolloutScreen(R"({"rid":"r-1","variants":[
+          {"version":"d-int8","weight":3,"status":"testing","devices":30,"done_percent":90.0,
+           "error_rate_test":0.0004,"error_rate_limit":0.001,"verdict":"pending"},
+          {"version":"d-fp16","weight":1,"status":"dropped","devices":10,"done_percent":0.0,
+           "verdict":"fail"}]})",
+                                           kNowMs, false)
+                                 .value();
+  EXPECT_NE(
+      screen.find("VARIANT  WEIGHT  STATUS   DEVICES  DONE  ACC DROP  ERR RATE       VERDICT\n"
+                  "d-int8   3       testing  30       90%   -         0.0004<=0.001  pending\n"
+                  "d-fp16   1       dropped  10       0%    -         -              fail\n"),
+      std::string::npos)
+      << screen;
+}
+
+TEST(PlanText, SaysWhoGetsWhatWhatCanBeFoundAndWhatIsRisky) {
+  EXPECT_EQ(
+      PlanText(R"({"release":"d-v2","model":"d","devices":100,"without_base":3,"bytes":1234500,
               "stages":[{"name":"canary","target_percent":5,"duration_s":86400,"devices":5,
-               "hardware":{"edge-a":3,"edge-b":2}}],
-              "payloads":[{"hardware":"edge-a","base":"d-v1","kind":"delta","devices":60,
-               "bytes":12345}],"warnings":["small canary"]})")
-                .value(),
-            "d-v2 of d to 100 devices, 3 of them without a base\n"
-            "STAGE   TARGET  SOAK   DEVICES  HARDWARE\n"
-            "canary  5%      1d00h  5        edge-a:3 edge-b:2\n"
-            "HARDWARE  FROM  KIND   DEVICES  BYTES EACH\n"
-            "edge-a    d-v1  delta  60       12.3 kB\n"
-            "! small canary\n");
+               "hardware":{"edge-a":3,"edge-b":2},"bytes":61725,"can_decide":true,
+               "criteria":[{"criterion":"error_rate","scope":"fleet","devices":5,"observed":0.0003,
+                "limit":0.001,"detectable":0.0021},
+                {"criterion":"error_rate","scope":"edge-b","devices":2}]}],
+              "payloads":[{"release":"d-v2","hardware":"edge-a","base":"d-v1","kind":"delta",
+               "devices":60,"bytes":12345}],"warnings":["small canary"]})")
+          .value(),
+      "d-v2 of d to 100 devices, 3 of them without a base, 1.2 MB in all\n"
+      "STAGE   TARGET  SOAK   DEVICES  BYTES    DECIDES  HARDWARE\n"
+      "canary  5%      1d00h  5        61.7 kB  yes      edge-a:3 edge-b:2\n"
+      "STAGE   CRITERION   SCOPE   DEVICES  TODAY   LIMIT  FINDS FROM\n"
+      "canary  error_rate  fleet   5        0.0003  0.001  0.0021\n"
+      "canary  error_rate  edge-b  2        -       -      -\n"
+      "RELEASE  HARDWARE  FROM  KIND   DEVICES  BYTES EACH\n"
+      "d-v2     edge-a    d-v1  delta  60       12.3 kB\n"
+      "! small canary\n");
 }
 
 TEST(RolloutHealth, IsAnExitCode) {

@@ -259,6 +259,14 @@ const char* const kPercentText = "allowed above 0 to 100 %";
 INSTANTIATE_TEST_SUITE_P(
     Ranges, RolloutYamlRefuses,
     ::testing::Values(
+        BadFile{"one variant",
+                "rollout: {model_version: a, variants: [{version: b}], stages: [{name: c, "
+                "target_percent: 100}]}",
+                ErrorCode::kCfgRange, "variants, line 1: one variant is compared with nothing"},
+        BadFile{"a variant twice",
+                "rollout: {model_version: a, variants: [{version: b}, {version: b}], stages: "
+                "[{name: c, target_percent: 100}]}",
+                ErrorCode::kCfgRange, "variants[1].version, line 1: \"b\" is a variant already"},
         BadFile{"percent 0", With(kTarget, "target_percent: 0"), ErrorCode::kCfgRange,
                 kPercentText},
         BadFile{"percent 101", With(kTarget, "target_percent: 101"), ErrorCode::kCfgRange,

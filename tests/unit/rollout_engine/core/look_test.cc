@@ -49,7 +49,7 @@ class LookHarness : public RolloutHarness {
     for (const FleetDevice& device : Fleet(80)) Tell(device.id, kOldRelease, 1'000, 2);
     WaitMs(1'000);
     Act(Started{.eligible = Fleet(80),
-                .release_ids = {{"cam", kNewRelease}, {"gate", kNewRelease}}});
+                .release_ids = {{{"cam", kNewRelease}, {"gate", kNewRelease}}}});
   }
 
   FleetTelemetry fleet;
@@ -117,8 +117,8 @@ TEST(Look, KeepsADeviceThatRevertedItselfAsACrashAndDropsOneThatWasOrderedBack) 
 
 TEST(Look, ADeviceThatWasNeverHeardIsSilentSinceItIsCounted) {
   LookHarness h;
-  h.Act(
-      Started{.eligible = Fleet(80), .release_ids = {{"cam", kNewRelease}, {"gate", kNewRelease}}});
+  h.Act(Started{.eligible = Fleet(80),
+                .release_ids = {{{"cam", kNewRelease}, {"gate", kNewRelease}}}});
   h.Act(DeviceReported{"dev-0000", ReportState::kActivating, ""});
   h.WaitMs(90'000);
   EXPECT_EQ(h.Find(BuildLook(h.rollout, h.fleet, h.now), "dev-0000")->silence_s, 90);
@@ -185,6 +185,58 @@ TEST(Look, DoesNotWaitForDevicesThatCannotBeReached) {
   const Look look = BuildLook(h.rollout, h.fleet, h.now);
   EXPECT_EQ(look.reachable, 3);
   EXPECT_TRUE(look.input.at_soak_end);
+}
+
+TEST(Look, LetsTheSoakBeginWithoutDevicesThatCannotBeReached) {
+  LookHarness h;
+  h.StartWithHistory();
+  for (const char* device : {"dev-0000", "dev-0001", "dev-0002"}) {
+    h.Act(DeviceReported{device, ReportState::kActivated, ""});
+  }
+  EXPECT_FALSE(BuildLook(h.rollout, h.fleet, h.now).enough_active);  // of four, 80 % wanted
+  h.fleet["dev-0003"].last_heard = h.now + -2 * limits::kDay;
+  EXPECT_TRUE(BuildLook(h.rollout, h.fleet, h.now).enough_active);
+}
+
+TEST(Look, DoesNotTakeASleeperForLost) {
+  LookHarness h;
+  h.StartWithHistory();
+  h.Act(DeviceReported{"dev-0000", ReportState::kActivated, ""});
+  h.Tell("dev-0000", kNewRelease, 10, 0);
+  h.WaitMs(30 * limits::kMinute);
+  EXPECT_EQ(h.Find(BuildLook(h.rollout, h.fleet, h.now), "dev-0000")->silence_s, 1'800);
+  const Sleepers sleepers = {{"dev-0000", 20 * limits::kMinute}};
+  EXPECT_EQ(h.Find(BuildLook(h.rollout, h.fleet, h.now, 0, sleepers), "dev-0000")->silence_s, 600);
+}
+
+TEST(Look, LeavesADeviceOutThatAnotherRolloutHasJustUpdated) {
+  LookHarness h;
+  std::vector<FleetDevice> fleet = Fleet(80);
+  fleet[0].unsettled_ms = fleet[79].unsettled_ms = 60'000;
+  h.Act(Started{.eligible = fleet, .release_ids = {{{"cam", kNewRelease}, {"gate", kNewRelease}}}});
+  h.Act(DeviceReported{"dev-0000", ReportState::kActivated, ""});
+  Look look = BuildLook(h.rollout, h.fleet, h.now);
+  EXPECT_EQ(h.Find(look, "dev-0000"), nullptr);
+  EXPECT_EQ(h.Find(look, "dev-0079"), nullptr);
+  h.WaitMs(60'000);
+  look = BuildLook(h.rollout, h.fleet, h.now);
+  EXPECT_NE(h.Find(look, "dev-0000"), nullptr);
+  EXPECT_NE(h.Find(look, "dev-0079"), nullptr);
+}
+
+TEST(Look, HoldsOnlyThoseWhoCameLateOnceTheLastStageIsOver) {
+  LookHarness h;
+  h.StartWithHistory();
+  h.Act(DeviceReported{"dev-0000", ReportState::kActivated, ""});
+  h.Act(PromoteRequested{});
+  h.WaitMs(1'000);
+  h.Act(PromoteRequested{});
+  ASSERT_EQ(h.rollout.status, RolloutStatus::kCompleted);
+  h.WaitMs(1'000);
+  h.Act(DeviceReported{"dev-0001", ReportState::kActivated, ""});
+  const Look look = BuildLook(h.rollout, h.fleet, h.now);
+  ASSERT_THAT(look.input.devices, SizeIs(1));
+  EXPECT_EQ(look.input.devices[0].id, "dev-0001");
 }
 
 TEST(Look, MeasuresMemoryAgainstTheFormerRelease) {

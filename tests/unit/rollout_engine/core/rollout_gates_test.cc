@@ -139,6 +139,127 @@ TEST(RolloutStep, StopsOffersAndPermitsUnderABrakeAndGoesOnWhenItClears) {
   EXPECT_THAT(H::Devices<Offer>(h.last), ElementsAre("dev-new"));
 }
 
+TEST(RolloutStep, HoldsAFailWhenTheFileSaysSoUntilAnOperatorAcceptsIt) {
+  RolloutSpec spec = TwoStageSpec();
+  spec.rollback.auto_rollback = false;
+  spec.rollback.on_inconclusive = OnInconclusive::kPromote;
+  H h(spec);
+  h.Start(Fleet(80));
+  h.ActivateAll();
+  h.Look(Decision::kRollBack);
+  EXPECT_EQ(h.rollout.status, RolloutStatus::kHolding);
+  h.Do(ResumeRequested{"known and accepted"});
+  h.Look(Decision::kRollBack);
+  EXPECT_EQ(h.rollout.status, RolloutStatus::kRunning);
+  // But it is never promoted over it, not even at its longest.
+  while (h.rollout.status == RolloutStatus::kRunning) h.Look(Decision::kRollBack);
+  EXPECT_EQ(h.rollout.status, RolloutStatus::kAwaitingApproval);
+  EXPECT_EQ(CurrentStage(h.rollout), 0);
+}
+
+TEST(RolloutStep, GoesOnWithoutAHardwareThatFailedAloneAndRollsBackWhenNoneIsLeft) {
+  RolloutSpec spec = TwoStageSpec();
+  spec.rollback.per_hardware = PerHardware::kExcludeModel;
+  H h(spec);
+  h.Start(Fleet(80));
+  h.Do(PermitWanted{"dev-0000"});
+  h.Report("dev-0000", ReportState::kActivated);
+  h.Do(PermitWanted{"dev-0002"});
+  h.Report("dev-0002", ReportState::kActivated);
+  ASSERT_FALSE(h.rollout.runs[0].soak_started.has_value());
+  h.Fire(TimerKind::kLook);
+  LookJudged look = h.Judged(Decision::kRollBack);
+  look.fleet_fails = false;
+  look.failed_strata = {"gate"};
+  h.Do(look);
+  EXPECT_EQ(h.rollout.status, RolloutStatus::kRunning);
+  // Both cams are active and nobody waits for the gates.
+  h.Report("dev-0002", ReportState::kConfirmed);
+  h.Do(DeviceJoined{{.id = "late", .hardware = "cam", .unit = 0.0001, .has_model = true}});
+  h.Do(PermitWanted{"late"});
+  h.Report("late", ReportState::kActivating);
+  EXPECT_TRUE(h.rollout.runs[0].soak_started.has_value());
+  h.Fire(TimerKind::kLook);
+  look = h.Judged(Decision::kRollBack);
+  look.fleet_fails = false;
+  look.failed_strata = {"cam"};
+  h.Do(look);
+  EXPECT_EQ(h.rollout.status, RolloutStatus::kRollingBack);
+}
+
+TEST(RolloutStep, StartsTheSoakWithoutDevicesThatNobodyCanReach) {
+  H h;
+  h.Start(Fleet(80));
+  for (const char* device : {"dev-0000", "dev-0001", "dev-0002"}) {
+    h.Do(PermitWanted{device});
+    h.Report(device, ReportState::kActivated);
+  }
+  h.Look(Decision::kContinue);
+  EXPECT_FALSE(h.rollout.runs[0].soak_started.has_value());
+  h.Fire(TimerKind::kLook);
+  LookJudged look = h.Judged(Decision::kContinue);
+  look.enough_active = true;
+  h.Do(look);
+  EXPECT_EQ(h.rollout.runs[0].soak_started, h.now);
+}
+
+TEST(RolloutStep, SaysWhoPausedIt) {
+  H h;
+  h.Start(Fleet(80));
+  h.Do(PauseRequested{.reason = "line stop", .by = "rule pause-on-line-stop"});
+  EXPECT_EQ(h.rollout.why, "paused by rule pause-on-line-stop: line stop");
+  h.Do(ResumeRequested{});
+  EXPECT_EQ(h.rollout.why, "resumed by an operator");
+}
+
+TEST(RolloutStep, OffersToNoMoreDevicesOfASiteThanItsLinkBears) {
+  RolloutSpec spec = TwoStageSpec();
+  spec.stages[0].target = 50'000;
+  spec.transfer.concurrent_per_site = 3;
+  H h(spec);
+  auto fleet = Fleet(80);
+  for (std::size_t i = 0; i < fleet.size(); ++i) fleet[i].site = i % 10 == 0 ? "" : "hall";
+  h.Start(fleet);
+  EXPECT_THAT(H::Devices<Offer>(h.last), SizeIs(4 + 3));  // those without a site have no limit
+  h.Report("dev-0001", ReportState::kDownloading);
+  h.Fire(TimerKind::kOffers);
+  EXPECT_THAT(H::Devices<Offer>(h.last), IsEmpty());
+  h.Report("dev-0001", ReportState::kReady);
+  h.Report("dev-0002", ReportState::kFailed, "E_NO_SPACE");
+  h.Fire(TimerKind::kOffers);
+  EXPECT_THAT(H::Devices<Offer>(h.last), SizeIs(2));
+  // Who is silent about its offer does not keep the others waiting for ever.
+  h.WaitMs(10 * limits::kMinute);
+  h.Fire(TimerKind::kOffers);
+  EXPECT_THAT(H::Devices<Offer>(h.last), SizeIs(3));
+}
+
+TEST(RolloutStep, WatchesThoseWhoComeAfterTheLastStage) {
+  H h;
+  h.Start(Fleet(80));
+  h.ActivateAll();
+  h.Do(PromoteRequested{});
+  for (int i = 4; i < 70; ++i) h.Report(DeviceName(i), ReportState::kActivated);
+  h.Do(PromoteRequested{});
+  ASSERT_EQ(h.rollout.status, RolloutStatus::kCompleted);
+  h.Fire(TimerKind::kLook);
+  EXPECT_FALSE(H::Has<RunLook>(h.last));  // nobody has come yet
+  h.WaitMs(1'000);
+  h.Do(PermitWanted{"dev-0070"});
+  EXPECT_TRUE(H::Has<GrantPermit>(h.last));
+  h.Report("dev-0070", ReportState::kActivated);
+  h.Look(Decision::kRollBack);
+  EXPECT_EQ(h.rollout.status, RolloutStatus::kCompleted);
+  EXPECT_TRUE(H::Has<NotifyOperator>(h.last));
+  h.Do(PermitWanted{"dev-0071"});
+  EXPECT_FALSE(H::Has<GrantPermit>(h.last));
+  h.Look(Decision::kContinue);
+  EXPECT_THAT(H::Devices<GrantPermit>(h.last), ElementsAre("dev-0071"));
+  h.WaitMs(kTailMs);
+  h.Fire(TimerKind::kLook);
+  EXPECT_FALSE(h.rollout.timers[static_cast<std::size_t>(TimerKind::kLook)].has_value());
+}
+
 // ---- soak end without a verdict, approvals ----
 
 TEST(RolloutStep, WaitsForAPersonWhenAStageEndsWithTooFewReports) {

@@ -40,7 +40,11 @@ inline std::string DeviceName(int i) { return "dev-" + std::to_string(10'000 + i
 inline std::vector<FleetDevice> Fleet(int count, bool has_model = true) {
   std::vector<FleetDevice> fleet;
   for (int i = 0; i < count; ++i) {
-    fleet.push_back({DeviceName(i), i % 2 == 0 ? "cam" : "gate", (i + 0.5) / count, has_model});
+    fleet.push_back({.id = DeviceName(i),
+                     .hardware = i % 2 == 0 ? "cam" : "gate",
+                     .unit = (i + 0.5) / count,
+                     .has_model = has_model,
+                     .variant_unit = (i / 2 % 4 + 0.5) / 4});  // quarters within each hardware
   }
   return fleet;
 }
@@ -48,7 +52,7 @@ inline std::vector<FleetDevice> Fleet(int count, bool has_model = true) {
 class RolloutHarness {
  public:
   explicit RolloutHarness(const RolloutSpec& spec = TwoStageSpec())
-      : rollout(*CreateRollout("r-1", spec)) {}
+      : rollout(CreateRollout("r-1", spec)) {}
 
   /// Applies `body` now. The effects are in `last`, and in `all`.
   Result<std::vector<Effect>> Try(EventBody body) {
@@ -67,8 +71,12 @@ class RolloutHarness {
   }
 
   void Start(std::vector<FleetDevice> fleet) {
-    Do(Started{.eligible = std::move(fleet),
-               .release_ids = {{"cam", kNewRelease}, {"gate", kNewRelease}}});
+    Started started{.eligible = std::move(fleet), .release_ids = {}};
+    for (std::size_t variant = 0; variant < rollout.variants.size(); ++variant) {
+      started.release_ids.push_back(
+          {{"cam", kNewRelease + variant}, {"gate", kNewRelease + variant}});
+    }
+    Do(std::move(started));
   }
   void Report(const std::string& device, ReportState state, std::string code = {}) {
     Do(DeviceReported{.device = device, .state = state, .code = std::move(code)});
@@ -80,6 +88,14 @@ class RolloutHarness {
     ASSERT_TRUE(at.has_value()) << "no timer of kind " << static_cast<int>(kind);
     now = std::max(now, *at);
     Do(TimerFired{kind});
+  }
+  /// Answers the current look of one variant.
+  void LookOf(std::int32_t variant, Decision decision, std::optional<double> upper_bound = {},
+              HoldCause cause = HoldCause::kNone) {
+    LookJudged look = Judged(decision, cause);
+    look.variant = variant;
+    look.upper_bound = upper_bound;
+    Do(look);
   }
   /// Fires the look timer and answers the look with `decision`.
   void Look(Decision decision, HoldCause cause = HoldCause::kNone,
@@ -97,7 +113,7 @@ class RolloutHarness {
     look.hold_cause = cause;
     look.fleet_fails = decision == Decision::kRollBack;
     look.sentence = std::move(sentence);
-    look.state = rollout.judge;
+    look.state = rollout.variants[0].judge;
     look.reachable = CohortCount(rollout, CurrentStage(rollout));
     return look;
   }

@@ -61,7 +61,7 @@ class SimFleet {
       devices_[device.id].has_model = has_model;
     for (int i = 0; has_model && i < 40 * 4; ++i) Tick();  // a past to compare with
     Act(Started{.eligible = Fleet(kDevices, has_model),
-                .release_ids = {{"cam", kNewRelease}, {"gate", kNewRelease}}});
+                .release_ids = {{{"cam", kNewRelease}, {"gate", kNewRelease}}}});
   }
 
   /// Until the rollout has ended, or is held, or the time is over.

@@ -53,7 +53,7 @@ std::vector<EventBody> OneOfEach(const RolloutHarness& h) {
   const auto fleet = Fleet(2);
   LookJudged look;
   if (!h.rollout.runs.empty()) look = h.Judged(Decision::kRollBack);
-  return {Started{.eligible = fleet, .release_ids = {{"cam", 1}, {"gate", 1}}},
+  return {Started{.eligible = fleet, .release_ids = {{{"cam", 1}, {"gate", 1}}}},
           DeviceJoined{{"dev-new", "cam", 0.0, true}},
           DeviceLeft{"dev-0000"},
           DeviceReported{"dev-0000", ReportState::kReverted, "E_HEALTH"},

@@ -72,6 +72,7 @@ TEST_F(RulesOfAFleet, PauseARunningRolloutOfTheModelThroughTheOperationsLayer) {
   EXPECT_EQ(fleet_.StatusOf("r"), RolloutStatus::kRunning);
   Say("plant/7/status", R"({"state":"STOPPED"})");
   EXPECT_EQ(fleet_.StatusOf("r"), RolloutStatus::kPaused);
+  EXPECT_EQ(fleet_.rollout("r").why, "paused by rule:stop: a message on plant/7/status");
   const auto notes = NotesBy("rule:stop");
   ASSERT_EQ(notes.size(), 1u);
   EXPECT_EQ(notes[0].via, "rule");
