@@ -33,6 +33,8 @@ namespace sluice {
   /* contract bytes */                                                                            \
   X(kFbInvalid, "E_FB_INVALID") X(kFbRange, "E_FB_RANGE") X(kEnvFormat, "E_ENV_FORMAT")           \
   X(kTmRange, "E_TM_RANGE") X(kTopic, "E_TOPIC")                                                  \
+  /* recorded looks */                                                                            \
+  X(kSnapshotInvalid, "E_SNAPSHOT_INVALID") X(kSnapshotDiffers, "E_SNAPSHOT_DIFFERS")             \
   /* signatures and keys */                                                                       \
   X(kSigUnknownKey, "E_SIG_UNKNOWN_KEY") X(kSigBad, "E_SIG_BAD")                                  \
   X(kSigThreshold, "E_SIG_THRESHOLD") X(kSigRole, "E_SIG_ROLE")                                   \

@@ -299,6 +299,8 @@ void AddRolloutCommands(CLI::App& app, Session& session) {
   plan->callback([&session, options] { session.Finish(Plan(session, *options)); });
 
   AddLooks(*noun, session, options);
+  AddJudgeCommand(*noun, session);
+  AddSimulateCommand(*noun, session);
   for (const Verb& verb : kVerbs) {
     CLI::App* command = noun->add_subcommand(verb.name, verb.help);
     command->add_option("ROLLOUT", options->id)->required();

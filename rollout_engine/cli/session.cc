@@ -57,6 +57,7 @@ int ExitCodeOf(ErrorCode code) noexcept {
     case ErrorCode::kUsage:
     case ErrorCode::kBadId:
     case ErrorCode::kBadIdentity:
+    case ErrorCode::kSnapshotInvalid:
       return kExitUsage;
     case ErrorCode::kNotFound:
     case ErrorCode::kNoSuchVersion:

@@ -8,7 +8,6 @@
 namespace sluice {
 namespace {
 
-constexpr std::array kWindows = {Window::kCumulative, Window::kEpoch};
 constexpr std::int32_t kPromoteDevicesMin = 20;
 constexpr double kBrakeP = 1e-3;
 constexpr double kBrakeSigmas = 3;
@@ -93,8 +92,12 @@ bool IsMissing(const Judged& judged) { return IsNeededToPromote(judged) && !IsPr
 /// Answers every question of one scope and carries its state on.
 class ScopeJudge {
  public:
-  ScopeJudge(const JudgeInput& input, const Scope& scope, JudgeState& state)
-      : input_(input), scope_(scope), state_(state), budget_(BudgetOf(input, scope.is_fleet)) {}
+  ScopeJudge(const JudgeInput& input, const LookTable& table, const Scope& scope, JudgeState& state)
+      : input_(input),
+        table_(table),
+        scope_(scope),
+        state_(state),
+        budget_(BudgetOf(input, scope.is_fleet)) {}
 
   void Run(std::vector<Judged>& out) {
     for (const VerdictTest test : kVerdictTests) out.push_back(JudgeVerdicts(test));
@@ -107,7 +110,7 @@ class ScopeJudge {
 
  private:
   Judged JudgeVerdicts(VerdictTest test) {
-    const VerdictResult result = JudgeVerdictTest(input_, scope_, test);
+    const VerdictResult result = JudgeVerdictTest(input_, table_, scope_, test);
     std::string key = VerdictKey(scope_, test);
     if (scope_.comparison == Comparison::kConcurrent && state_.control.has_value() &&
         result.m0 > 0) {
@@ -145,6 +148,7 @@ class ScopeJudge {
 
   RatioAnswer Ask(const std::string& key, Metric metric, Window window, double limit) {
     RatioQuestion question{
+        .scope = scope_.index,
         .metric = metric,
         .window = window,
         .comparison = scope_.comparison,
@@ -162,10 +166,11 @@ class ScopeJudge {
       if (at == input_.state.control->end()) return {.result = {.alpha = question.alpha}};
       question.former = &at->second;
     }
-    return TestRatio(scope_.arms, question);
+    return TestRatio(table_, question);
   }
 
   const JudgeInput& input_;
+  const LookTable& table_;
   const Scope& scope_;
   JudgeState& state_;
   ErrorBudget budget_;
@@ -230,11 +235,12 @@ std::string_view DecisionName(Decision decision) noexcept {
 }
 
 JudgeOutput Judge(const JudgeInput& input) {
-  const std::vector<Scope> scopes = SplitIntoScopes(input);
+  const LookTable table(input);
+  const std::vector<Scope> scopes = SplitIntoScopes(input, table);
   JudgeOutput output;
   output.state = input.state;
   std::vector<Judged> all;
-  for (const Scope& scope : scopes) ScopeJudge(input, scope, output.state).Run(all);
+  for (const Scope& scope : scopes) ScopeJudge(input, table, scope, output.state).Run(all);
   Decide(input, all, output);
   for (Judged& judged : all) output.results.emplace_back(std::move(judged.key), judged.result);
   return output;

@@ -40,12 +40,6 @@ double UpperTail(std::int64_t x, std::int64_t m, double p) {
 
 }  // namespace
 
-void CompensatedSum::Add(double term) {
-  const double next = sum_ + term;
-  correction_ += std::abs(sum_) >= std::abs(term) ? (sum_ - next) + term : (term - next) + sum_;
-  sum_ = next;
-}
-
 double StudentBound(double z, double nu) {
   const double z2 = z * z;
   return z + z * (z2 + 1) / (4 * nu) + z * (5 * z2 * z2 + 16 * z2 + 3) / (96 * nu * nu);

@@ -1,6 +1,7 @@
 // The judge's distributions and bounds: pure formulas over doubles, no locale, no global state.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 
 namespace sluice {
@@ -8,7 +9,12 @@ namespace sluice {
 /// A sum whose rounding error does not grow with the number of terms (Neumaier).
 class CompensatedSum {
  public:
-  void Add(double term);
+  void Add(double term) {
+    const double next = sum_ + term;
+    const bool is_smaller = std::abs(sum_) >= std::abs(term);
+    correction_ += is_smaller ? (sum_ - next) + term : (term - next) + sum_;
+    sum_ = next;
+  }
   [[nodiscard]] double Value() const { return sum_ + correction_; }
 
  private:

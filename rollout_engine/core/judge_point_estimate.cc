@@ -14,22 +14,20 @@ struct ArmSum {
   [[nodiscard]] double Ratio() const { return n > 0 ? y / n : 0; }
 };
 
-ArmSum SumOf(const JudgedDevices& devices, Metric metric) {
+ArmSum SumOf(std::span<const RatioRow> rows) {
   ArmSum sum;
-  for (const JudgedDevice* device : devices) {
-    const RatioCount& count = device->epoch[static_cast<std::size_t>(metric)];
-    if (count.n <= 0) continue;
-    sum.n += count.n;
-    sum.y += count.y;
+  for (const RatioRow& row : rows) {
+    sum.n += row.n;
+    sum.y += row.y;
     ++sum.m;
   }
   return sum;
 }
 
 /// Without data on a side that the metric needs: not ok.
-RatioResult Compare(const Scope& scope, Metric metric, double limit) {
-  const ArmSum test = SumOf(scope.arms.test, metric);
-  const ArmSum control = SumOf(scope.arms.control, metric);
+RatioResult Compare(const LookTable& table, const Scope& scope, Metric metric, double limit) {
+  const ArmSum test = SumOf(table.Rows(scope.index, Arm::kTest, metric, Window::kEpoch));
+  const ArmSum control = SumOf(table.Rows(scope.index, Arm::kControl, metric, Window::kEpoch));
   const bool accuracy = metric == Metric::kAccuracyDrop;
   RatioResult result;
   result.m = test.m;
@@ -65,15 +63,15 @@ void NoteFail(const Scope& scope, std::string sentence, JudgeOutput& output) {
   }
 }
 
-void JudgeScope(const JudgeInput& input, const Scope& scope, JudgeOutput& output,
-                std::vector<std::string>& without_data) {
+void JudgeScope(const JudgeInput& input, const LookTable& table, const Scope& scope,
+                JudgeOutput& output, std::vector<std::string>& without_data) {
   for (const Metric metric : kMetrics) {
     const std::optional<double> limit = input.config.limits[static_cast<std::size_t>(metric)];
     if (!limit.has_value() ||
         (scope.comparison != Comparison::kConcurrent && metric == Metric::kAccuracyDrop)) {
       continue;
     }
-    const RatioResult result = Compare(scope, metric, *limit);
+    const RatioResult result = Compare(table, scope, metric, *limit);
     const std::string key = RatioKey(scope, metric, Window::kEpoch);
     if (!result.ok && scope.is_fleet) without_data.push_back(key);
     if (result.exceeds) {
@@ -83,7 +81,7 @@ void JudgeScope(const JudgeInput& input, const Scope& scope, JudgeOutput& output
     output.results.emplace_back(key, result);
   }
   for (const VerdictTest test : kVerdictTests) {
-    const VerdictResult result = JudgeVerdictTest(input, scope, test);
+    const VerdictResult result = JudgeVerdictTest(input, table, scope, test);
     if (result.ok && result.exceeds) {
       const Finding finding{.scope = &scope, .name = VerdictTestName(test), .verdict = &result};
       NoteFail(scope, RolledBackSentence(finding, input.elapsed_s), output);
@@ -98,7 +96,9 @@ JudgeOutput JudgePointEstimate(const JudgeInput& input) {
   JudgeOutput output;
   output.state = input.state;
   std::vector<std::string> without_data;
-  for (const Scope& scope : SplitIntoScopes(input)) JudgeScope(input, scope, output, without_data);
+  const LookTable table(input);
+  for (const Scope& scope : SplitIntoScopes(input, table))
+    JudgeScope(input, table, scope, output, without_data);
   if (output.decision == Decision::kRollBack) return output;
   output.brake = !without_data.empty();
   if (!input.at_soak_end) {

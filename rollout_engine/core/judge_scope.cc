@@ -1,7 +1,6 @@
 #include "rollout_engine/core/judge_scope.h"
 
 #include <algorithm>
-#include <map>
 
 namespace sluice {
 namespace {
@@ -19,11 +18,17 @@ double ShareOf(double budget, std::int32_t number, std::int32_t planned, bool ex
   return budget / 2 / (beyond * (beyond + 1));
 }
 
+/// A device that ran another release without ever using it has none.
+bool HasHistory(const JudgedDevice& device) {
+  return device.pre.has_value() &&
+         std::ranges::any_of(*device.pre, [](const RatioCount& count) { return count.n > 0; });
+}
+
 /// Nobody to compare with and nothing to compare with: the model's first release.
 bool IsFirstRelease(const JudgeInput& input) {
   if (input.state.control.has_value() && !input.state.control->empty()) return false;
-  return std::all_of(input.devices.begin(), input.devices.end(), [](const JudgedDevice& device) {
-    return device.arm == Arm::kTest && !device.pre.has_value();
+  return std::ranges::none_of(input.devices, [](const JudgedDevice& device) {
+    return device.arm == Arm::kControl || HasHistory(device);
   });
 }
 
@@ -34,32 +39,22 @@ bool HasFormerControl(const JudgeInput& input, const Scope& scope) {
   });
 }
 
-Comparison ComparisonOf(const JudgeInput& input, const Scope& scope, bool first_release) {
-  if (!scope.arms.control.empty()) return Comparison::kConcurrent;
+Comparison ComparisonOf(const JudgeInput& input, const LookTable& table, const Scope& scope,
+                        bool first_release) {
+  if (table.HasControl(scope.index)) return Comparison::kConcurrent;
   if (first_release) return Comparison::kAbsolute;
   return HasFormerControl(input, scope) ? Comparison::kFormer : Comparison::kConcurrent;
 }
 
 }  // namespace
 
-std::vector<Scope> SplitIntoScopes(const JudgeInput& input) {
+std::vector<Scope> SplitIntoScopes(const JudgeInput& input, const LookTable& table) {
   std::vector<Scope> scopes;
   scopes.push_back({.name = std::string(kFleetScope), .is_fleet = true});
-  std::map<std::string_view, std::size_t> index_of;
-  for (const std::string& stratum : input.config.strata) {
-    index_of[stratum] = scopes.size();
-    scopes.push_back({.name = stratum});
-  }
-  for (const JudgedDevice& device : input.devices) {
-    const auto add = [&](Scope& scope) {
-      (device.arm == Arm::kTest ? scope.arms.test : scope.arms.control).push_back(&device);
-    };
-    add(scopes.front());
-    if (const auto at = index_of.find(device.stratum); at != index_of.end())
-      add(scopes[at->second]);
-  }
+  for (const std::string& stratum : input.config.strata)
+    scopes.push_back({.name = stratum, .index = scopes.size()});
   const bool first_release = IsFirstRelease(input);
-  for (Scope& scope : scopes) scope.comparison = ComparisonOf(input, scope, first_release);
+  for (Scope& scope : scopes) scope.comparison = ComparisonOf(input, table, scope, first_release);
   return scopes;
 }
 
@@ -80,22 +75,21 @@ ErrorBudget BudgetOf(const JudgeInput& input, bool is_fleet) {
   };
 }
 
-VerdictResult JudgeVerdictTest(const JudgeInput& input, const Scope& scope, VerdictTest test) {
+VerdictResult JudgeVerdictTest(const JudgeInput& input, const LookTable& table, const Scope& scope,
+                               VerdictTest test) {
   const JudgeConfig& config = input.config;
   VerdictQuestion question{
+      .scope = scope.index,
       .test = test,
       .comparison = scope.comparison,
       .delta = config.deltas[static_cast<std::size_t>(test)].value_or(config.delta),
       .alpha = BudgetOf(input, scope.is_fleet).verdict,
-      .grace_s = config.interval_s * config.grace_looks,
       .min_devices = std::max(kPromoteDevicesMin, config.min_devices),
-      .error_limit = config.limits[static_cast<std::size_t>(Metric::kErrorRate)],
-      .latency_limit = config.limits[static_cast<std::size_t>(Metric::kLatencyExceed)],
   };
   if (scope.comparison == Comparison::kFormer) {
     question.former = &input.state.control->at(VerdictKey(scope, test));
   }
-  return TestVerdicts(scope.arms, question);
+  return TestVerdicts(table, question);
 }
 
 std::string VerdictKey(const Scope& scope, VerdictTest test) {

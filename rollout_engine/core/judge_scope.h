@@ -15,10 +15,10 @@ struct Scope {
   std::string name;
   bool is_fleet = false;
   Comparison comparison = Comparison::kConcurrent;
-  ScopeArms arms = {};
+  std::size_t index = LookTable::kFleet;  // in the table of the look
 };
 /// The fleet first, then the strata in the order of the configuration.
-std::vector<Scope> SplitIntoScopes(const JudgeInput& input);
+std::vector<Scope> SplitIntoScopes(const JudgeInput& input, const LookTable& table);
 
 /// Error probability of each test of one scope at this look, such that all looks together spend
 /// alpha / 2.
@@ -33,7 +33,8 @@ ErrorBudget BudgetOf(const JudgeInput& input, bool is_fleet);
 std::int32_t EpochOf(std::int32_t look, std::int32_t planned_looks, std::int32_t epochs);
 
 /// The result of one verdict test of a scope.
-VerdictResult JudgeVerdictTest(const JudgeInput& input, const Scope& scope, VerdictTest test);
+VerdictResult JudgeVerdictTest(const JudgeInput& input, const LookTable& table, const Scope& scope,
+                               VerdictTest test);
 
 std::string VerdictKey(const Scope& scope, VerdictTest test);
 std::string RatioKey(const Scope& scope, Metric metric, Window window);

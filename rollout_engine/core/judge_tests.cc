@@ -70,18 +70,22 @@ bool IsShared(const RatioEstimate& estimate, const RatioQuestion& question, doub
   return false;
 }
 
-std::optional<RatioEstimate> EstimateFor(const ScopeArms& arms, const RatioQuestion& question) {
-  if (question.comparison == Comparison::kConcurrent) {
-    return EstimateRatio(arms.test, arms.control, question.metric, question.window);
-  }
-  return EstimateLoneRatio(arms.test, question.metric, question.window);
+std::optional<RatioEstimate> EstimateFor(const LookTable& table, const RatioQuestion& question) {
+  const auto rows = [&](Arm arm) {
+    return table.Rows(question.scope, arm, question.metric, question.window);
+  };
+  if (question.comparison == Comparison::kConcurrent)
+    return EstimateRatio(rows(Arm::kTest), rows(Arm::kControl));
+  return EstimateLoneRatio(rows(Arm::kTest));
 }
 
 /// Fills in what a criterion that exceeds its limit rests on: is it broad, or some devices only?
-void JudgeBreadth(const RatioEstimate& estimate, const RatioQuestion& question,
-                  const Contrast& contrast, RatioResult& result) {
+void JudgeBreadth(const LookTable& table, const RatioEstimate& estimate,
+                  const RatioQuestion& question, const Contrast& contrast, RatioResult& result) {
   const bool accuracy = question.metric == Metric::kAccuracyDrop;
-  result.trimmed = TrimmedRatio(estimate.test_rows, question.tau, !accuracy);
+  result.trimmed =
+      TrimmedRatio(table.TestRowsInOrder(question.scope, question.metric, question.window),
+                   estimate.cap, question.tau, !accuracy);
   const double rest = accuracy ? contrast.control_theta - *result.trimmed : *result.trimmed;
   result.broad = rest > question.limit;
 }
@@ -137,32 +141,6 @@ void Conclude(const RatioEstimate& estimate, const RatioQuestion& question, Rati
   result.promotable = result.promotable && below;
 }
 
-bool IsUnhealthy(const JudgedDevice& device, const VerdictQuestion& question) {
-  const RatioCount& errors = device.cum[static_cast<std::size_t>(Metric::kErrorRate)];
-  const RatioCount& slow = device.cum[static_cast<std::size_t>(Metric::kLatencyExceed)];
-  return (question.error_limit && IsGrosslyAbove(errors.y, errors.n, *question.error_limit)) ||
-         (question.latency_limit && IsGrosslyAbove(slow.y, errors.n, *question.latency_limit));
-}
-
-bool IsBad(const JudgedDevice& device, const VerdictQuestion& question) {
-  switch (question.test) {
-    case VerdictTest::kLost:
-      return device.silence_s >= question.grace_s;
-    case VerdictTest::kCrash:
-      return device.crashes > 0;
-    case VerdictTest::kUnhealthy:
-      return IsUnhealthy(device, question);
-  }
-  return false;
-}
-
-/// Lost and crashed: only devices that had the time to be so. Unhealthy: only those that worked.
-bool IsCounted(const JudgedDevice& device, const VerdictQuestion& question) {
-  if (question.test != VerdictTest::kUnhealthy)
-    return device.since_activation_s >= question.grace_s;
-  return device.cum[static_cast<std::size_t>(Metric::kErrorRate)].n > 0;
-}
-
 double AllowedRate(const VerdictResult& result, const VerdictQuestion& question) {
   if (question.comparison == Comparison::kAbsolute) return question.delta;
   const double control = static_cast<double>(result.x0 + 1) / static_cast<double>(result.m0 + 2);
@@ -171,10 +149,10 @@ double AllowedRate(const VerdictResult& result, const VerdictQuestion& question)
 
 }  // namespace
 
-RatioAnswer TestRatio(const ScopeArms& arms, const RatioQuestion& question) {
+RatioAnswer TestRatio(const LookTable& table, const RatioQuestion& question) {
   SLUICE_CHECK((question.comparison == Comparison::kFormer) == (question.former != nullptr));
   RatioAnswer answer{.result = {.alpha = question.alpha}};
-  const std::optional<RatioEstimate> estimate = EstimateFor(arms, question);
+  const std::optional<RatioEstimate> estimate = EstimateFor(table, question);
   if (!estimate.has_value()) return answer;
   if (estimate->control.has_value()) {
     const ArmEstimate& control = *estimate->control;
@@ -186,25 +164,18 @@ RatioAnswer TestRatio(const ScopeArms& arms, const RatioQuestion& question) {
   if (!IsEligible(*estimate, question, contrast)) return answer;
   answer.result = Bounds(*estimate, question, contrast);
   Conclude(*estimate, question, answer.result);
-  if (answer.result.exceeds) JudgeBreadth(*estimate, question, contrast, answer.result);
+  if (answer.result.exceeds) JudgeBreadth(table, *estimate, question, contrast, answer.result);
   return answer;
 }
 
-VerdictResult TestVerdicts(const ScopeArms& arms, const VerdictQuestion& question) {
-  VerdictResult result;
-  for (const JudgedDevice* device : arms.test) {
-    if (!IsCounted(*device, question)) continue;
-    ++result.m;
-    if (IsBad(*device, question)) ++result.x;
-  }
+VerdictResult TestVerdicts(const LookTable& table, const VerdictQuestion& question) {
+  const VerdictCount test = table.Verdicts(question.scope, Arm::kTest, question.test);
+  VerdictCount control = table.Verdicts(question.scope, Arm::kControl, question.test);
   if (question.comparison == Comparison::kFormer) {
-    result.x0 = static_cast<std::int64_t>(question.former->x0);
-    result.m0 = static_cast<std::int64_t>(question.former->m0);
-  } else {
-    result.m0 = static_cast<std::int64_t>(arms.control.size());
-    result.x0 = std::count_if(arms.control.begin(), arms.control.end(),
-                              [&](const JudgedDevice* device) { return IsBad(*device, question); });
+    control = {.m = static_cast<std::int64_t>(question.former->m0),
+               .x = static_cast<std::int64_t>(question.former->x0)};
   }
+  VerdictResult result{.x = test.x, .m = test.m, .x0 = control.x, .m0 = control.m};
   result.p0 = AllowedRate(result, question);
   if (result.m < kVerdictDevicesMin) return result;
   result.ok = true;

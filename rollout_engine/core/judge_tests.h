@@ -17,13 +17,8 @@ enum class Comparison : std::uint8_t {
   kAbsolute,    // nothing: a model's first release
 };
 
-/// Devices of one scope by arm: the fleet, or one stratum.
-struct ScopeArms {
-  JudgedDevices test;
-  JudgedDevices control;
-};
-
 struct RatioQuestion {
+  std::size_t scope = LookTable::kFleet;
   Metric metric = Metric::kErrorRate;
   Window window = Window::kCumulative;
   Comparison comparison = Comparison::kConcurrent;
@@ -40,19 +35,17 @@ struct RatioAnswer {
   std::optional<FormerControl> control =
       std::nullopt;  // a concurrent one, as a later scope without control needs it
 };
-RatioAnswer TestRatio(const ScopeArms& arms, const RatioQuestion& question);
+RatioAnswer TestRatio(const LookTable& table, const RatioQuestion& question);
 
 struct VerdictQuestion {
+  std::size_t scope = LookTable::kFleet;
   VerdictTest test = VerdictTest::kLost;
   Comparison comparison = Comparison::kConcurrent;
   double delta = 0;
   double alpha = 0;
-  double grace_s = 0;
   std::int32_t min_devices = 20;  // for promotion
-  std::optional<double> error_limit = std::nullopt;
-  std::optional<double> latency_limit = std::nullopt;
   const FormerControl* former = nullptr;
 };
-VerdictResult TestVerdicts(const ScopeArms& arms, const VerdictQuestion& question);
+VerdictResult TestVerdicts(const LookTable& table, const VerdictQuestion& question);
 
 }  // namespace sluice

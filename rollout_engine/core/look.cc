@@ -1,16 +1,17 @@
 #include "rollout_engine/core/look.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "rollout_engine/core/cohort.h"
 #include "rollout_engine/core/judge.h"
+#include "rollout_engine/core/judge_config.h"
 #include "rollout_engine/core/judge_scope.h"
 
 namespace sluice {
 namespace {
 
-constexpr double kLatencyShareMax = 0.01;  // p99 over the limit <=> more than this share is slower
 constexpr std::size_t kMemoryDevicesMin = 4;
 constexpr std::uint64_t kFirstReported =
     0;  // a window counts whatever release the device reports first
@@ -51,45 +52,28 @@ Number MedianOf(std::vector<Number> values) {
 
 JudgeConfig ConfigOf(const Rollout& rollout) {
   const StageRun& run = rollout.runs.back();
-  const StageSpec& stage = rollout.spec.stages[static_cast<std::size_t>(run.stage)];
-  const SuccessCriteria& criteria = stage.criteria;
-  const RollbackSpec& rules = rollout.spec.rollback;
-  JudgeConfig config;
-  config.limits[static_cast<std::size_t>(Metric::kErrorRate)] = criteria.error_rate_max;
-  if (criteria.latency_p99_max_ms.has_value()) {
-    config.limits[static_cast<std::size_t>(Metric::kLatencyExceed)] = kLatencyShareMax;
-  }
-  config.limits[static_cast<std::size_t>(Metric::kAccuracyDrop)] = criteria.accuracy_drop_max;
-  config.deltas = {criteria.lost_device_rate_max, criteria.crash_device_rate_max,
-                   criteria.unhealthy_device_rate_max};
-  // Several variants share what a stage may err; the one that has won has it for itself.
-  const std::size_t rivals = rollout.winner.has_value() ? 1 : rollout.variants.size();
-  config.alpha = rules.false_rollback_probability / static_cast<double>(rivals);
-  config.promote_alpha = 1 - rules.promote_confidence;
-  config.planned_looks = PlannedLooks(rollout.spec, run.stage);
-  config.epochs = PlannedEpochs(rollout.spec, run.stage);
-  config.tau = rules.tolerated_outlier_fraction;
-  config.interval_s = Seconds(rules.health_check_interval_ms);
-  config.grace_looks = rules.silent_after_intervals;
-  config.min_devices = stage.min_devices;
-  config.extendable = stage.max_duration_ms > stage.duration_ms;
-  if (rules.per_hardware != PerHardware::kOff) {
+  std::vector<std::string> strata;
+  if (rollout.spec.rollback.per_hardware != PerHardware::kOff) {
     for (const auto& [hardware, cut_off] : run.cut_offs) {
-      if (!rollout.excluded_hardware.contains(hardware)) config.strata.push_back(hardware);
+      if (!rollout.excluded_hardware.contains(hardware)) strata.push_back(hardware);
     }
   }
+  JudgeConfig config = MakeJudgeConfig(rollout.spec, run.stage, std::move(strata));
+  // Several variants share what a stage may err; the one that has won has it for itself.
+  const std::size_t rivals = rollout.winner.has_value() ? 1 : rollout.variants.size();
+  config.alpha /= static_cast<double>(rivals);
   return config;
 }
 
 JudgedDevice Judged(const Rollout& rollout, const std::string& id, const Member& member,
-                    const DeviceTotals* totals, std::int64_t sleep_ms, BootMs now) {
+                    const std::optional<DeviceTotals>& totals, std::int64_t sleep_ms, BootMs now) {
   const StageRun& run = rollout.runs.back();
   JudgedDevice device{.id = id, .stratum = member.hardware};
   device.arm = member.control ? Arm::kControl : Arm::kTest;
   device.since_activation_s = Seconds(now - (member.control ? run.started : *member.activated_at));
   // One that was never heard is silent since the arm began to count it.
   device.silence_s = device.since_activation_s;
-  if (totals != nullptr) {
+  if (totals.has_value()) {
     const std::int64_t silent_ms = now - totals->last_heard - sleep_ms;
     device.silence_s = std::min(device.silence_s, Seconds(std::max<std::int64_t>(0, silent_ms)));
     const Counters total = WindowTotal(*totals);
@@ -102,27 +86,47 @@ JudgedDevice Judged(const Rollout& rollout, const std::string& id, const Member&
   return device;
 }
 
-const DeviceTotals* FindTotals(const FleetTelemetry& fleet, const std::string& device) {
-  const auto found = fleet.find(device);
-  return found == fleet.end() ? nullptr : &found->second;
-}
-
 /// The median growth of memory on devices that report it from both releases.
-std::optional<double> MemoryIncrease(const Rollout& rollout, std::int32_t variant,
-                                     const FleetTelemetry& fleet) {
-  std::vector<double> percents;
-  for (const auto& [id, member] : rollout.members) {
-    if (member.variant != variant) continue;
-    const DeviceTotals* totals = FindTotals(fleet, id);
-    if (totals == nullptr || !IsActive(member.state) || totals->rss_kb_before == 0 ||
-        totals->rss_kb == 0)
-      continue;
-    if (NewestRelease(*totals) != ReleaseIdOf(rollout, member)) continue;
-    percents.push_back(100.0 * totals->rss_kb / totals->rss_kb_before - 100);
+class MemoryGrowth {
+ public:
+  void Add(const Rollout& rollout, const Member& member, const DeviceTotals& totals) {
+    if (!IsActive(member.state) || totals.rss_kb_before == 0 || totals.rss_kb == 0) return;
+    if (NewestRelease(totals) != ReleaseIdOf(rollout, member)) return;
+    percents_.push_back(100.0 * totals.rss_kb / totals.rss_kb_before - 100);
   }
-  if (percents.size() < kMemoryDevicesMin) return std::nullopt;
-  return MedianOf(std::move(percents));
-}
+  [[nodiscard]] std::optional<double> MedianPercent() {
+    if (percents_.size() < kMemoryDevicesMin) return std::nullopt;
+    return MedianOf(std::move(percents_));
+  }
+
+ private:
+  std::vector<double> percents_;
+};
+
+/// Who could be active by now, and who is: of all, and of the stage's own cohort.
+class ReachableDevices {
+ public:
+  void Add(const Rollout& rollout, const Member& member, const DeviceTotals& totals, BootMs now) {
+    if (member.stage == kNoStage || !MayInstall(rollout, member)) return;
+    if (now - totals.last_heard >= kReachableMs) return;
+    const bool is_own = member.stage == rollout.runs.back().stage;
+    ++all_;
+    if (is_own) ++own_;
+    if (!IsActive(member.state)) return;
+    ++active_;
+    if (is_own) ++own_active_;
+  }
+  void Tell(const StageSpec& stage, Look& look) const {
+    look.reachable = all_;
+    look.reachable_active = active_;
+    const auto wanted =
+        static_cast<std::int32_t>(CohortSize(stage.min_completion, static_cast<std::size_t>(own_)));
+    look.enough_active = own_active_ > 0 && own_active_ >= std::min(stage.min_devices, wanted);
+  }
+
+ private:
+  std::int32_t all_ = 0, active_ = 0, own_ = 0, own_active_ = 0;
+};
 
 /// The clock has run out, enough of the reachable devices are active, and the median one had half
 /// the time to show what it does.
@@ -141,27 +145,6 @@ bool IsSoakOver(const Rollout& rollout, const Look& look, BootMs now) {
   return !exposures.empty() && MedianOf(std::move(exposures)) * 2 >= stage.duration_ms;
 }
 
-void CountReachable(const Rollout& rollout, const FleetTelemetry& fleet, BootMs now, Look& look) {
-  const StageRun& run = rollout.runs.back();
-  const StageSpec& stage = rollout.spec.stages[static_cast<std::size_t>(run.stage)];
-  std::int32_t own = 0;  // of the stage's own cohort
-  std::int32_t own_active = 0;
-  for (const auto& [id, member] : rollout.members) {
-    if (member.stage == kNoStage || !MayInstall(rollout, member)) continue;
-    const DeviceTotals* totals = FindTotals(fleet, id);
-    if (totals == nullptr || now - totals->last_heard >= kReachableMs) continue;
-    const bool is_own = member.stage == run.stage;
-    ++look.reachable;
-    if (is_own) ++own;
-    if (!IsActive(member.state)) continue;
-    ++look.reachable_active;
-    if (is_own) ++own_active;
-  }
-  const auto wanted =
-      static_cast<std::int32_t>(CohortSize(stage.min_completion, static_cast<std::size_t>(own)));
-  look.enough_active = own_active > 0 && own_active >= std::min(stage.min_devices, wanted);
-}
-
 }  // namespace
 
 Look BuildLook(const Rollout& rollout, const FleetTelemetry& fleet, BootMs now,
@@ -172,17 +155,23 @@ Look BuildLook(const Rollout& rollout, const FleetTelemetry& fleet, BootMs now,
   look.input.look = std::max(run.looks, 1);
   look.input.elapsed_s = (now - run.first_activation.value_or(run.started)) / 1000;
   look.input.state = rollout.variants[static_cast<std::size_t>(variant)].judge;
+  MemoryGrowth memory;
+  ReachableDevices reachable;
   for (const auto& [id, member] : rollout.members) {
+    const std::optional<DeviceTotals> totals = fleet.Get(id, TotalsPart::kWithoutMarks);
     const bool tested =
         IsInTestArm(rollout, member) && member.variant == variant && IsWatched(rollout, member);
-    if (!tested && !IsInControlArm(rollout, member)) continue;
-    if (!IsSettled(member, now)) continue;
-    const auto sleeper = sleepers.find(id);
-    const std::int64_t sleep_ms = sleeper == sleepers.end() ? 0 : sleeper->second;
-    look.input.devices.push_back(Judged(rollout, id, member, FindTotals(fleet, id), sleep_ms, now));
+    if ((tested || IsInControlArm(rollout, member)) && IsSettled(member, now)) {
+      const auto sleeper = sleepers.find(id);
+      const std::int64_t sleep_ms = sleeper == sleepers.end() ? 0 : sleeper->second;
+      look.input.devices.push_back(Judged(rollout, id, member, totals, sleep_ms, now));
+    }
+    if (!totals.has_value()) continue;
+    reachable.Add(rollout, member, *totals, now);
+    if (member.variant == variant) memory.Add(rollout, member, *totals);
   }
-  CountReachable(rollout, fleet, now, look);
-  look.memory_increase_percent = MemoryIncrease(rollout, variant, fleet);
+  reachable.Tell(rollout.spec.stages[static_cast<std::size_t>(run.stage)], look);
+  look.memory_increase_percent = memory.MedianPercent();
   look.input.at_soak_end = IsSoakOver(rollout, look, now);
   return look;
 }
@@ -232,13 +221,15 @@ LookJudged MakeLookJudged(const RunLook& request, const Look& look, const JudgeO
 void OpenStageWindow(const Rollout& rollout, FleetTelemetry& fleet, BootMs now) {
   for (const auto& [id, member] : rollout.members) {
     if (member.control) {
-      DeviceTotals& totals = fleet[id];
-      const std::uint64_t release_id = NewestRelease(totals).value_or(kFirstReported);
-      TakeBaseline(totals, release_id, rollout.spec.baseline_ms, now);
-      StartWindow(totals, release_id, now);
+      fleet.Update(id, [&](DeviceTotals& totals) {
+        const std::uint64_t release_id = NewestRelease(totals).value_or(kFirstReported);
+        TakeBaseline(totals, release_id, rollout.spec.baseline_ms, now);
+        StartWindow(totals, release_id, now);
+      });
     } else if (IsInTestArm(rollout, member)) {
-      StartWindow(fleet[id], ReleaseIdOf(rollout, member),
-                  now);  // its history stays that of before
+      // Its history stays that of before.
+      const std::uint64_t release_id = ReleaseIdOf(rollout, member);
+      fleet.Update(id, [&](DeviceTotals& totals) { StartWindow(totals, release_id, now); });
     }
   }
 }
@@ -246,7 +237,8 @@ void OpenStageWindow(const Rollout& rollout, FleetTelemetry& fleet, BootMs now) 
 void OpenEpochWindow(const Rollout& rollout, FleetTelemetry& fleet, BootMs now) {
   for (const auto& [id, member] : rollout.members) {
     if (!member.control && !IsInTestArm(rollout, member)) continue;
-    if (const auto totals = fleet.find(id); totals != fleet.end()) StartEpoch(totals->second, now);
+    if (fleet.Contains(id))
+      fleet.Update(id, [&](DeviceTotals& totals) { StartEpoch(totals, now); });
   }
 }
 
@@ -255,12 +247,13 @@ void OpenDeviceWindow(const Rollout& rollout, const std::string& device, FleetTe
   const auto member = rollout.members.find(device);
   if (member == rollout.members.end()) return;
   const std::uint64_t release_id = ReleaseIdOf(rollout, member->second);
-  DeviceTotals& totals = fleet[device];
-  totals.pre.reset();
-  if (const auto former = NewestRelease(totals); former.has_value() && *former != release_id) {
-    TakeBaseline(totals, *former, rollout.spec.baseline_ms, now);
-  }
-  StartWindow(totals, release_id, now);
+  fleet.Update(device, [&](DeviceTotals& totals) {
+    totals.pre.reset();
+    if (const auto former = NewestRelease(totals); former.has_value() && *former != release_id) {
+      TakeBaseline(totals, *former, rollout.spec.baseline_ms, now);
+    }
+    StartWindow(totals, release_id, now);
+  });
 }
 
 }  // namespace sluice

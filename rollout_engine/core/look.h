@@ -5,12 +5,11 @@
 #include <map>
 #include <string>
 
+#include "rollout_engine/core/fleet_telemetry.h"
 #include "rollout_engine/core/rollout.h"
-#include "rollout_engine/core/telemetry_totals.h"
 
 namespace sluice {
 
-using FleetTelemetry = std::map<std::string, DeviceTotals>;  // by device id
 /// Devices that announced a silence, and how long it lasts (ms) from their last word on.
 using Sleepers = std::map<std::string, std::int64_t>;
 

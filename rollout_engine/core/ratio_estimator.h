@@ -5,23 +5,16 @@
 // (CUPED).
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
 
-#include "rollout_engine/core/judge_snapshot.h"
+#include "rollout_engine/core/look_table.h"
 
 namespace sluice {
 
-enum class Window : std::uint8_t { kCumulative, kEpoch };
-
-using JudgedDevices = std::vector<const JudgedDevice*>;
-
-/// One device that did something in the window. Of test rows n and y are capped.
-struct RatioRow {
-  double n = 0, y = 0;
-  double pre_n = 0, pre_y = 0;  // 0 = no history
-};
+using RatioRows = std::span<const RatioRow>;
 
 struct ArmEstimate {
   double m = 0;  // rows
@@ -43,7 +36,7 @@ struct RatioEstimate {
   std::optional<ArmEstimate> control;
   double covariate_mean_variance = 0;
   std::optional<SelfDifference> self;
-  std::vector<RatioRow> test_rows;
+  double cap = std::numeric_limits<double>::infinity();  // the n of a test row counts up to here
 
   /// Variance of test.theta as an absolute number, the covariate's mean included.
   [[nodiscard]] double TestVariance() const {
@@ -57,15 +50,13 @@ struct RatioEstimate {
 };
 
 /// Both arms. Nothing if one has fewer than two rows.
-std::optional<RatioEstimate> EstimateRatio(const JudgedDevices& test, const JudgedDevices& control,
-                                           Metric metric, Window window);
+std::optional<RatioEstimate> EstimateRatio(RatioRows test, RatioRows control);
 /// The test arm alone, against itself. Nothing if it has fewer than two rows.
-std::optional<RatioEstimate> EstimateLoneRatio(const JudgedDevices& test, Metric metric,
-                                               Window window);
+std::optional<RatioEstimate> EstimateLoneRatio(RatioRows test);
 
-/// The test ratio without the `tau` share of devices that speak most against it. `high_is_bad`:
-/// else low is.
-double TrimmedRatio(std::span<const RatioRow> test_rows, double tau, bool high_is_bad);
+/// The ratio of capped rows without the `tau` share of devices that speak most against it.
+/// `high_is_bad`: else low is. `test_rows` in the order of the input.
+double TrimmedRatio(std::vector<RatioRow> test_rows, double cap, double tau, bool high_is_bad);
 /// How many devices that share is.
 std::size_t TrimmedCount(double tau, std::size_t devices);
 

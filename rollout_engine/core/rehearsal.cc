@@ -28,9 +28,9 @@ Look LookAtTheEnd(const Rollout& rollout, const FleetTelemetry& fleet, BootMs no
   for (JudgedDevice& device : look.input.devices) {
     device.since_activation_s = static_cast<double>(look.input.elapsed_s);
     device.silence_s = 0;
-    const auto totals = fleet.find(device.id);
-    if (totals == fleet.end()) continue;
-    device.cum = device.epoch = HistoryOf(totals->second, rollout.spec.baseline_ms, now);
+    const std::optional<DeviceTotals> totals = fleet.Get(device.id);
+    if (!totals.has_value()) continue;
+    device.cum = device.epoch = HistoryOf(*totals, rollout.spec.baseline_ms, now);
   }
   return look;
 }

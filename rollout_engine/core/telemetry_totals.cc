@@ -20,19 +20,24 @@ bool IsSameSegment(const TelemetrySegment& segment, const Telemetry& report) {
          segment.boot == report.boot;
 }
 
-/// `total` moved on to what the wire says now, or nothing if that went back.
-std::optional<std::uint64_t> Advance(std::uint64_t total, std::uint32_t wire) {
+bool IsOlder(const TelemetrySegment& a, const TelemetrySegment& b) {
+  return std::tie(a.activation, a.boot) < std::tie(b.activation, b.boot);
+}
+
+/// `total` moved on to what the wire says now, or nothing if that went back. A segment that was not
+/// heard before may begin anywhere.
+std::optional<std::uint64_t> Advance(std::uint64_t total, std::uint32_t wire, bool is_first) {
   const std::uint32_t growth = wire - static_cast<std::uint32_t>(total);
-  if (growth >= kGrowthMax) return std::nullopt;
+  if (!is_first && growth >= kGrowthMax) return std::nullopt;
   return total + growth;
 }
 
-Result<Counters> Advance(const Counters& total, const Telemetry& report) {
-  const auto inferences = Advance(total.inferences, report.inferences);
-  const auto errors = Advance(total.errors, report.errors);
-  const auto over_latency = Advance(total.over_latency, report.over_latency);
-  const auto labelled = Advance(total.labelled, report.labelled);
-  const auto correct_q8 = Advance(total.correct_q8, report.correct_q8);
+Result<Counters> Advance(const Counters& total, const Telemetry& report, bool is_first) {
+  const auto inferences = Advance(total.inferences, report.inferences, is_first);
+  const auto errors = Advance(total.errors, report.errors, is_first);
+  const auto over_latency = Advance(total.over_latency, report.over_latency, is_first);
+  const auto labelled = Advance(total.labelled, report.labelled, is_first);
+  const auto correct_q8 = Advance(total.correct_q8, report.correct_q8, is_first);
   if (!inferences || !errors || !over_latency || !labelled || !correct_q8 ||
       report.crashes < total.crashes) {
     return Fail(ErrorCode::kTmRange, "a counter went back within one boot; report dropped");
@@ -46,35 +51,45 @@ Result<Counters> Advance(const Counters& total, const Telemetry& report) {
   return next;
 }
 
+/// Room for one more release: the one that goes is not what a window counts.
+void ForgetARelease(DeviceTotals& device) {
+  for (auto folded = device.folded.begin(); folded != device.folded.end(); ++folded) {
+    if (device.window.has_value() && device.window->release_id == folded->first) continue;
+    device.folded.erase(folded);
+    return;
+  }
+}
+
 /// Makes room: the oldest segment can hear no more reports that matter.
 void FoldOldest(DeviceTotals& device) {
   const TelemetrySegment& oldest = device.segments.front();
   if (device.folded.size() >= kReleasesMax && !device.folded.contains(oldest.release_id)) {
-    device.folded.erase(device.folded.begin());
+    ForgetARelease(device);
   }
   device.folded[oldest.release_id] += oldest.total;
   device.segments.erase(device.segments.begin());
 }
 
-/// The report's segment, a new one if need be. Nothing for one that is older than all that are
-/// kept.
-TelemetrySegment* FindOrAdd(DeviceTotals& device, const Telemetry& report) {
-  for (TelemetrySegment& segment : device.segments) {
-    if (IsSameSegment(segment, report)) return &segment;
-  }
-  if (device.segments.size() >= kSegmentsMax) {
-    const TelemetrySegment& oldest = device.segments.front();
-    const bool is_late =
-        std::tie(report.activation, report.boot) < std::tie(oldest.activation, oldest.boot);
-    if (is_late) return nullptr;
-    FoldOldest(device);
-  }
+TelemetrySegment* FindSegment(DeviceTotals& device, const Telemetry& report) {
+  const auto found = std::ranges::find_if(
+      device.segments, [&](const TelemetrySegment& s) { return IsSameSegment(s, report); });
+  return found == device.segments.end() ? nullptr : &*found;
+}
+
+TelemetrySegment NewSegment(const Telemetry& report) {
   TelemetrySegment segment;
   segment.release_id = report.release_id;
   segment.activation = report.activation;
   segment.boot = report.boot;
-  device.segments.push_back(segment);
-  return &device.segments.back();
+  return segment;
+}
+
+/// Keeps the newest last, in whatever order they came. REQUIRES: not older than all of a full list.
+TelemetrySegment& Insert(DeviceTotals& device, const TelemetrySegment& segment) {
+  if (device.segments.size() >= kSegmentsMax) FoldOldest(device);
+  const auto place =
+      std::upper_bound(device.segments.begin(), device.segments.end(), segment, IsOlder);
+  return *device.segments.insert(place, segment);
 }
 
 /// What was sampled before a window began stays outside it, however late it arrives.
@@ -122,15 +137,21 @@ RatioCounts Counters::Ratios() const {
 
 Result<bool> AcceptTelemetry(DeviceTotals& device, const Telemetry& report, BootMs received) {
   device.last_heard = std::max(device.last_heard, received);
-  TelemetrySegment* segment = FindOrAdd(device, report);
-  if (segment == nullptr) return false;
-  const bool is_first = segment->seq == 0 && segment->total == Counters{};
-  if (!is_first && report.seq <= segment->seq) return false;
-  Result<Counters> next = Advance(segment->total, report);
+  TelemetrySegment* segment = FindSegment(device, report);
+  const bool is_first = segment == nullptr;
+  const TelemetrySegment known = is_first ? NewSegment(report) : *segment;
+  if (!is_first && report.seq <= known.seq) return false;
+  if (is_first && device.segments.size() >= kSegmentsMax &&
+      IsOlder(known, device.segments.front())) {
+    return false;
+  }
+  Result<Counters> next = Advance(known.total, report, is_first);
   if (!next.has_value()) {
     ++device.range_errors;
     return Fail(std::move(next).error());
   }
+  // Only what can be true leaves a trace.
+  if (is_first) segment = &Insert(device, known);
   const Counters growth = *next - segment->total;
   segment->total = *next;
   segment->seq = report.seq;

@@ -20,7 +20,8 @@ inline constexpr std::string_view kHello = "hello";  // <id>: its newest Hello, 
 inline constexpr std::string_view kReport = "report";  // <id>: its newest Report, as received
 inline constexpr std::string_view kDirective =
     "directive";  // <id>: the Directive that stands, as published
-inline constexpr std::string_view kTotals = "totals";    // <id>: telemetry sums (JSON)
+inline constexpr std::string_view kTotals = "totals";    // <id>: telemetry sums (PackTotals)
+inline constexpr std::string_view kSketch = "sketch";    // <id>: its release, its latency sketch
 inline constexpr std::string_view kHistory = "history";  // <id>/<seq>: one line each (JSON)
 inline constexpr std::string_view kRollout = "rollout";  // <rid>: as created (JSON)
 inline constexpr std::string_view kEvent = "event";  // <rid>/<seq>: what drove the rollout (JSON)

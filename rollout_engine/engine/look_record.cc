@@ -6,126 +6,10 @@
 #include "common/crypto/digest.h"
 #include "rollout_engine/core/suspects.h"
 #include "rollout_engine/engine/stored_json.h"
+#include "rollout_engine/snapshot/snapshot_json.h"
 
 namespace sluice {
 namespace {
-
-Json ToJson(const RatioCounts& counts) {
-  Json rows = Json::array();
-  for (const RatioCount& count : counts) rows.push_back({count.n, count.y});
-  return rows;
-}
-
-Json ToJson(const JudgeConfig& config) {
-  Json limits = Json::object();
-  for (std::size_t i = 0; i < kMetricCount; ++i) {
-    if (config.limits[i])
-      limits[std::string(MetricName(static_cast<Metric>(i)))] = *config.limits[i];
-  }
-  Json json = {{"limits", limits},
-               {"alpha", config.alpha},
-               {"planned_looks", config.planned_looks},
-               {"epochs", config.epochs},
-               {"strata", config.strata},
-               {"tau", config.tau},
-               {"delta", config.delta},
-               {"interval_s", config.interval_s},
-               {"grace_looks", config.grace_looks}};
-  for (std::size_t i = 0; i < kVerdictTestCount; ++i) {
-    if (config.deltas[i])
-      json["deltas"][std::string(VerdictTestName(static_cast<VerdictTest>(i)))] = *config.deltas[i];
-  }
-  json["promote_alpha"] = config.promote_alpha;
-  json["min_devices"] = config.min_devices;
-  json["extendable"] = config.extendable;
-  return json;
-}
-
-Json ToJson(const JudgeState& state) {
-  Json json = {{"iref", state.iref}};
-  if (!state.control) return json;
-  Json control = Json::object();
-  for (const auto& [key, c] : *state.control) {
-    control[key] = {{"theta", c.theta}, {"V", c.variance}, {"m", c.m},
-                    {"raw", c.raw},     {"x0", c.x0},      {"m0", c.m0}};
-  }
-  json["control"] = std::move(control);
-  return json;
-}
-
-Json ToJson(const JudgedDevice& device) {
-  return {{"id", device.id},
-          {"arm", device.arm == Arm::kTest ? "canary" : "control"},
-          {"stratum", device.stratum},
-          {"since_activation_s", device.since_activation_s},
-          {"silence_s", device.silence_s},
-          {"crashes", device.crashes},
-          {"cum", ToJson(device.cum)},
-          {"epoch", ToJson(device.epoch)},
-          {"pre", device.pre ? ToJson(*device.pre) : Json()}};
-}
-
-Json ToJson(const JudgeInput& input) {
-  Json devices = Json::array();
-  for (const JudgedDevice& device : input.devices) devices.push_back(ToJson(device));
-  return {{"config", ToJson(input.config)}, {"look", input.look},
-          {"elapsed_s", input.elapsed_s},   {"at_soak_end", input.at_soak_end},
-          {"state", ToJson(input.state)},   {"devices", std::move(devices)}};
-}
-
-Json ToJson(const VerdictResult& r) {
-  Json json = {{"status", r.ok ? "ok" : "insufficient"},
-               {"p0", r.p0},
-               {"x", r.x},
-               {"m", r.m},
-               {"x0", r.x0},
-               {"m0", r.m0}};
-  if (!r.ok) return json;
-  json["p_value"] = r.p_value;
-  json["exceeds"] = r.exceeds;
-  json["promotable"] = r.promotable;
-  return json;
-}
-
-Json ToJson(const RatioResult& r) {
-  Json json = {{"status", r.ok ? "ok" : "insufficient"}, {"alpha", r.alpha}};
-  if (r.m) json["m"] = *r.m;
-  if (!r.ok) return json;
-  json.update({{"m_control", r.m_control},
-               {"theta", r.theta},
-               {"se", r.se},
-               {"x", r.x},
-               {"iref", r.iref},
-               {"b_rollback", r.b_rollback},
-               {"b_promote", r.b_promote},
-               {"lcb", r.lcb},
-               {"ucb", r.ucb},
-               {"diff", r.diff},
-               {"diff_lcb", r.diff_lcb},
-               {"beta", r.beta},
-               {"canary_raw", r.test_raw},
-               {"control_raw", r.control_raw},
-               {"promotable", r.promotable},
-               {"exceeds", r.exceeds}});
-  if (r.env_shared) json["env_shared"] = *r.env_shared;
-  if (r.trimmed) {
-    json["trimmed"] = *r.trimmed;
-    json["broad"] = r.broad;
-  }
-  return json;
-}
-
-Json ToJson(const JudgeOutput& output) {
-  Json results = Json::object();
-  for (const auto& [key, result] : output.results) {
-    results[key] = std::visit([](const auto& one) { return ToJson(one); }, result);
-  }
-  return {{"decision", DecisionName(output.decision)},
-          {"brake", output.brake},
-          {"explanation", output.sentence},
-          {"results", std::move(results)},
-          {"state", ToJson(output.state)}};
-}
 
 std::string_view Word(bool pass, bool fail) {
   return fail ? "fail" : pass ? "pass" : "inconclusive";
@@ -259,7 +143,7 @@ std::string EncodeLookRecord(const std::string& rollout, const JudgeInput& input
                               std::to_string(summary.look) + "/" + std::to_string(summary.variant)},
                  {"input_sha256", Sha256(AsBytes(DumpJson(encoded_input))).Hex()},
                  {"expected", ToJson(output)},
-                 {"tolerance_rel", 1e-9},
+                 {"tolerance_rel", kSnapshotToleranceRel},
                  {"summary", ToJson(summary)}};
   if (with_input) record["input"] = std::move(encoded_input);
   return DumpJson(record);

@@ -4,79 +4,23 @@
 
 #include "rollout_engine/engine/keys.h"
 #include "rollout_engine/engine/latency_sketch.h"
-#include "rollout_engine/engine/stored_json.h"
 
 namespace sluice {
-
-// Found by the JSON library through argument-dependent lookup. Arrays, since there is one per
-// device.
-void to_json(Json& json, const Counters& c) {
-  json = {c.inferences, c.errors, c.over_latency, c.labelled, c.correct_q8, c.crashes};
-}
-void from_json(const Json& json, Counters& c) {
-  c = {json.at(0), json.at(1), json.at(2), json.at(3), json.at(4), json.at(5)};
-}
-void to_json(Json& json, const TelemetrySegment& s) {
-  json = {s.release_id, s.activation, s.boot, s.seq, s.total};
-}
-void from_json(const Json& json, TelemetrySegment& s) {
-  s = {json.at(0), json.at(1), json.at(2), json.at(3), json.at(4).get<Counters>()};
-}
-void to_json(Json& json, const DeviceTotals::Mark& m) { json = {m.at.ms, m.release_id, m.total}; }
-void from_json(const Json& json, DeviceTotals::Mark& m) {
-  m = {{json.at(0).get<std::int64_t>()}, json.at(1), json.at(2).get<Counters>()};
-}
-
 namespace {
 
-Json ToJson(const DeviceTotals& totals) {
-  Json json = {{"segments", totals.segments},
-               {"marks", totals.marks},
-               {"rss_kb", totals.rss_kb},
-               {"rss_kb_before", totals.rss_kb_before},
-               {"last_heard", totals.last_heard.ms},
-               {"range_errors", totals.range_errors}};
-  for (const auto& [release, counters] : totals.folded)
-    json["folded"].push_back({release, counters});
-  if (totals.window) {
-    json["window"] = {totals.window->release_id, totals.window->started.ms,
-                      totals.window->epoch_started.ms, totals.window->at_start,
-                      totals.window->at_epoch_start};
-  }
-  if (totals.pre) {
-    for (const RatioCount& count : *totals.pre) json["pre"].push_back({count.n, count.y});
-  }
-  return json;
+constexpr std::size_t kReleaseIdBytes = 8;
+
+Error CorruptRecord(std::string_view key) {
+  return {ErrorCode::kStoreCorrupt,
+          std::string(key) + ": not a record of telemetry; run 'sluice store verify' or restore"};
 }
 
-DeviceTotals TotalsFrom(const Json& json) {
-  DeviceTotals totals;
-  json.at("segments").get_to(totals.segments);
-  json.at("marks").get_to(totals.marks);
-  totals.rss_kb = json.at("rss_kb");
-  totals.rss_kb_before = json.at("rss_kb_before");
-  totals.last_heard.ms = json.at("last_heard");
-  totals.range_errors = json.at("range_errors");
-  if (json.contains("folded")) {
-    for (const Json& row : json.at("folded")) {
-      totals.folded[row.at(0).get<std::uint64_t>()] = row.at(1).get<Counters>();
-    }
-  }
-  if (json.contains("window")) {
-    const Json& window = json.at("window");
-    totals.window = TelemetryWindow{.release_id = window.at(0),
-                                    .started = {window.at(1).get<std::int64_t>()},
-                                    .epoch_started = {window.at(2).get<std::int64_t>()},
-                                    .at_start = window.at(3).get<Counters>(),
-                                    .at_epoch_start = window.at(4).get<Counters>()};
-  }
-  if (json.contains("pre")) {
-    totals.pre.emplace();
-    for (std::size_t i = 0; i < totals.pre->size(); ++i) {
-      (*totals.pre)[i] = {json.at("pre").at(i).at(0), json.at("pre").at(i).at(1)};
-    }
-  }
-  return totals;
+Bytes PackSketch(std::uint64_t release_id, const Bytes& sketch) {
+  Bytes value;
+  for (std::size_t i = 0; i < kReleaseIdBytes; ++i)
+    value.push_back(static_cast<std::uint8_t>(release_id >> (8 * i)));
+  value.insert(value.end(), sketch.begin(), sketch.end());
+  return value;
 }
 
 }  // namespace
@@ -85,12 +29,28 @@ Status TelemetryBook::Load(const Store& store) {
   Status status;
   const std::string prefix = store_key::Below(store_key::kTotals);
   SLUICE_TRY(store.Scan(prefix, [&](std::string_view key, ByteView value) {
-    auto totals = ReadStoredJson(key, value, TotalsFrom);
-    if (!totals) {
-      status = Fail(std::move(totals).error());
+    if (!fleet_.PutRecord(key.substr(prefix.size()), value)) status = Fail(CorruptRecord(key));
+    return status.has_value();
+  }));
+  SLUICE_TRY(status);
+  return LoadSketches(store);
+}
+
+Status TelemetryBook::LoadSketches(const Store& store) {
+  Status status;
+  const std::string prefix = store_key::Below(store_key::kSketch);
+  SLUICE_TRY(store.Scan(prefix, [&](std::string_view key, ByteView value) {
+    std::optional<double> p99_ms;
+    if (value.size() > kReleaseIdBytes) p99_ms = LatencyP99Ms(value.subspan(kReleaseIdBytes));
+    if (!p99_ms) {
+      status = Fail(CorruptRecord(key));
       return false;
     }
-    fleet_[std::string(key.substr(prefix.size()))] = std::move(*totals);
+    Latency& latency = latencies_[std::string(key.substr(prefix.size()))];
+    for (std::size_t i = 0; i < kReleaseIdBytes; ++i)
+      latency.release_id |= std::uint64_t{value[i]} << (8 * i);
+    latency.p99_ms = *p99_ms;
+    latency.sketch.assign(value.begin() + kReleaseIdBytes, value.end());
     return true;
   }));
   return status;
@@ -98,13 +58,17 @@ Status TelemetryBook::Load(const Store& store) {
 
 Result<bool> TelemetryBook::Accept(const std::string& device, const Telemetry& telemetry,
                                    std::int64_t baseline_ms, BootMs now) {
-  DeviceTotals& totals = fleet_[device];
   changed_.insert(device);
-  Result<bool> accepted = AcceptTelemetry(totals, telemetry, now);
+  Result<bool> accepted = fleet_.Update(device, [&](DeviceTotals& totals) {
+    Result<bool> taken = AcceptTelemetry(totals, telemetry, now);
+    if (taken && *taken) KeepMark(totals, baseline_ms, now);
+    return taken;
+  });
   if (!accepted || !*accepted) return accepted;
-  KeepMark(totals, baseline_ms, now);
-  if (const auto p99_ms = LatencyP99Ms(telemetry.lat_bins))
+  if (const auto p99_ms = LatencyP99Ms(telemetry.lat_bins)) {
     latencies_[device] = {telemetry.release_id, *p99_ms, telemetry.lat_bins};
+    changed_sketches_.insert(device);
+  }
   return accepted;
 }
 
@@ -120,37 +84,41 @@ TelemetryBook::ArmLatencies TelemetryBook::LatenciesOf(const JudgeInput& look) c
   LatencyHistogram control;
   for (const JudgedDevice& device : look.devices) {
     const auto latency = latencies_.find(device.id);
-    const auto totals = fleet_.find(device.id);
-    if (latency == latencies_.end() || totals == fleet_.end()) continue;
-    const auto& window = totals->second.window;
-    if (!window || window->release_id != latency->second.release_id) continue;
+    if (latency == latencies_.end()) continue;
+    const auto totals = fleet_.Get(device.id, TotalsPart::kWithoutMarks);
+    if (!totals || !totals->window || totals->window->release_id != latency->second.release_id)
+      continue;
     (device.arm == Arm::kTest ? test : control).Add(latency->second.sketch);
   }
   return {test.P99Ms(), control.P99Ms()};
 }
 
 void TelemetryBook::Hear(const std::string& device, BootMs now) {
-  fleet_[device].last_heard = now;
+  fleet_.SetLastHeard(device, now);
   changed_.insert(device);
 }
 
 void TelemetryBook::Know(const std::string& device, BootMs now) {
-  const auto [known, is_new] = fleet_.try_emplace(device);
-  if (is_new) known->second.last_heard = now;
+  if (!fleet_.Contains(device)) fleet_.SetLastHeard(device, now);
 }
 
 BootMs TelemetryBook::LastHeard(const std::string& device) const {
-  const auto found = fleet_.find(device);
-  return found == fleet_.end() ? DeviceTotals().last_heard : found->second.last_heard;
+  return fleet_.LastHeard(device);
 }
 
 void TelemetryBook::Save(Turn& turn) {
   for (const std::string& device : changed_) {
-    const auto totals = fleet_.find(device);
-    if (totals == fleet_.end()) continue;  // of a rollout, but never heard
-    turn.batch.Put(store_key::Join(store_key::kTotals, {device}), DumpJson(ToJson(totals->second)));
+    const ByteView record = fleet_.RecordOf(device);
+    if (record.empty()) continue;  // of a rollout, but never heard
+    turn.batch.Put(store_key::Join(store_key::kTotals, {device}), AsText(record));
   }
   changed_.clear();
+  for (const std::string& device : changed_sketches_) {
+    const Latency& latency = latencies_.at(device);
+    turn.batch.Put(store_key::Join(store_key::kSketch, {device}),
+                   PackSketch(latency.release_id, latency.sketch));
+  }
+  changed_sketches_.clear();
 }
 
 }  // namespace sluice

@@ -5,10 +5,10 @@
 // the event that opened it.
 #pragma once
 
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 
 #include "rollout_engine/core/look.h"
 #include "rollout_engine/engine/turn.h"
@@ -31,8 +31,7 @@ class TelemetryBook {
   [[nodiscard]] FleetTelemetry& fleet() { return fleet_; }
   [[nodiscard]] const FleetTelemetry& fleet() const { return fleet_; }
   [[nodiscard]] BootMs LastHeard(const std::string& device) const;
-  /// The 99th percentile of the newest hourly sketch, if that was of this release. Since the start
-  /// of this engine: nothing is decided by it, so it is not stored.
+  /// The 99th percentile of the newest hourly sketch, if that was of this release.
   [[nodiscard]] std::optional<double> LatencyP99Of(const std::string& device,
                                                    std::uint64_t release_id) const;
   /// Over the newest sketches of the devices in either arm of a look, each of the release that
@@ -46,7 +45,7 @@ class TelemetryBook {
   void NoteChanged(const std::string& device) { changed_.insert(device); }
   /// Puts what changed since the last save into the batch.
   void Save(Turn& turn);
-  [[nodiscard]] bool has_changes() const { return !changed_.empty(); }
+  [[nodiscard]] bool has_changes() const { return !changed_.empty() || !changed_sketches_.empty(); }
 
  private:
   struct Latency {
@@ -54,9 +53,12 @@ class TelemetryBook {
     double p99_ms = 0;
     Bytes sketch;
   };
+  Status LoadSketches(const Store& store);
+
   FleetTelemetry fleet_;
-  std::map<std::string, Latency> latencies_;
+  std::unordered_map<std::string, Latency> latencies_;
   std::set<std::string> changed_;
+  std::set<std::string> changed_sketches_;
 };
 
 }  // namespace sluice

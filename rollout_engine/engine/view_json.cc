@@ -351,9 +351,8 @@ Json DeviceJson(const ViewSources& sources, const Device& device) {
 
 Json DeviceMetricsJson(const ViewSources& sources, const Device& device) {
   Counters counters;
-  const auto totals = sources.telemetry.fleet().find(device.id);
-  if (totals != sources.telemetry.fleet().end())
-    counters = TotalOf(totals->second, device.active_artifact.Prefix64());
+  const auto totals = sources.telemetry.fleet().Get(device.id, TotalsPart::kWithoutMarks);
+  if (totals) counters = TotalOf(*totals, device.active_artifact.Prefix64());
   const auto ratio = [](double part, double whole) { return whole > 0 ? part / whole : 0; };
   const RatioCounts ratios = counters.Ratios();
   const RatioCount& errors = ratios[static_cast<std::size_t>(Metric::kErrorRate)];

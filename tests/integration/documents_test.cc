@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -14,6 +15,17 @@ namespace sluice {
 namespace {
 
 constexpr std::chrono::seconds kPatience{20};
+
+/// The rollout file that the page about decisions speaks of.
+constexpr const char* kJudgedRollout = R"(rollout:
+  model_version: "detector-v3.2"
+  stages:
+    - name: canary
+      target_percent: 5
+      duration_hours: 2
+      success_criteria: {accuracy_drop_max: 0.02, error_rate_max: 0.001, latency_p99_max_ms: 50}
+    - {name: general, target_percent: 100}
+)";
 
 /// The first block of indented lines behind `heading`, a command a line.
 std::vector<std::string> CommandsOf(const std::string& document, const std::string& heading) {
@@ -122,6 +134,38 @@ TEST_F(Documents, SayWhatTheProgramsDo) {
   ASSERT_GE(commands.size(), 7u);
   Follow(commands);
   EXPECT_EQ(Run("sluice rollout get r-0001 -o name").out, "r-0001\n");
+}
+
+// These need no engine.
+TEST(DecisionsPage, SaysWhatTheCommandLineDoes) {
+  const test_support::TemporaryDirectory directory;
+  directory.Write("rollout.yaml", kJudgedRollout);
+  std::filesystem::copy(SLUICE_SOURCE_DIR
+                        "/tests/unit/rollout_engine/snapshot/vectors/decision_err_02_fast.json",
+                        directory.File("look.json"));
+  const auto run = [&](const std::string& command) {
+    const auto finished = demo::RunProgram(
+        {"/bin/bash", "-c",
+         "cd " + directory.path().string() + " && PATH=" SLUICE_BIN_DIR ":$PATH && " + command},
+        kPatience);
+    EXPECT_TRUE(finished && finished->exit_code == 0)
+        << command << ": " << (finished ? finished->err : finished.error().Line());
+    return finished ? finished->out : "";
+  };
+  const char* const page = "docs/decisions_explained.md";
+  std::vector<std::string> commands = CommandsOf(page, "**Simulate.**");
+  ASSERT_EQ(commands.size(), 2u);
+  const std::string table = run(commands[0]);
+  EXPECT_NE(table.find("healthy"), std::string::npos) << table;
+  EXPECT_NE(table.find("point_estimate"), std::string::npos) << table;
+  run(commands[1]);
+  EXPECT_GT(std::filesystem::file_size(directory.File("errors.svg")), 1'000u);
+  commands = CommandsOf(page, "**Judge again.**");
+  ASSERT_EQ(commands.size(), 2u);
+  const std::string judged = run(commands[0]);
+  EXPECT_NE(judged.find("rolled back at "), std::string::npos) << judged;
+  EXPECT_EQ(run(commands[1]), judged);
+  EXPECT_EQ(run("cat look.json | sluice rollout judge -"), judged);
 }
 
 }  // namespace

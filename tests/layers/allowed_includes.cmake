@@ -2,7 +2,8 @@
 set(LAYERS
     common/base common/contract common/crypto common/mqtt common/payload
     device_sdk/include device_sdk/core device_sdk/slots device_sdk/agent device_sdk/daemon device_sdk/examples
-    rollout_engine/core rollout_engine/config rollout_engine/store rollout_engine/registry rollout_engine/payload
+    rollout_engine/core rollout_engine/snapshot rollout_engine/simulate
+    rollout_engine/config rollout_engine/store rollout_engine/registry rollout_engine/payload
     rollout_engine/rules rollout_engine/engine rollout_engine/api rollout_engine/daemon rollout_engine/cli
     broker_plugin demo)
 
@@ -21,16 +22,19 @@ set(device_sdk_daemon ${device_sdk_agent} device_sdk/agent)
 set(device_sdk_examples ${device_sdk_agent} device_sdk/agent)
 
 set(rollout_engine_core common/base common/contract)
+set(rollout_engine_snapshot common/base rollout_engine/core)
+set(rollout_engine_simulate common/base rollout_engine/core)
 set(rollout_engine_config common/base common/contract rollout_engine/core)
 set(rollout_engine_store common/base common/contract)
 set(rollout_engine_registry common/base common/contract common/crypto rollout_engine/store)
 set(rollout_engine_payload common/base common/contract common/crypto common/payload)
 set(rollout_engine_rules common/base common/contract common/crypto rollout_engine/config)
 set(rollout_engine_engine common/base common/contract common/crypto common/mqtt common/payload rollout_engine/core
-    rollout_engine/config rollout_engine/store rollout_engine/registry rollout_engine/payload rollout_engine/rules)
+    rollout_engine/snapshot rollout_engine/config rollout_engine/store rollout_engine/registry rollout_engine/payload
+    rollout_engine/rules)
 set(rollout_engine_api ${rollout_engine_engine} rollout_engine/engine)
 set(rollout_engine_daemon ${rollout_engine_api} rollout_engine/api)
-set(rollout_engine_cli ${rollout_engine_api} rollout_engine/api)
+set(rollout_engine_cli ${rollout_engine_api} rollout_engine/api rollout_engine/simulate)
 
 # Runs inside the broker: nothing of ours but the contract.
 set(broker_plugin common/base common/contract)

@@ -273,6 +273,51 @@ TEST_F(OfflineCommands, NameTheWordThatTheyDoNotKnow) {
             "E_USAGE: --algorithm: 'rsa': allowed ecdsa-p256, ed25519; see 'sluice --help'\n");
 }
 
+constexpr const char* kLook = R"({"config": {"limits": {"error_rate": 0.001}, "alpha": 0.01,
+  "planned_looks": 288, "epochs": 24, "strata": [], "tau": 0.02, "delta": 0.02, "interval_s": 300,
+  "grace_looks": 3}, "look": 4, "elapsed_s": 1200, "at_soak_end": false, "state": {"iref": {}},
+  "devices": [{"id": "a", "arm": "canary", "stratum": "cam", "since_activation_s": 1200,
+  "silence_s": 10, "crashes": 0, "cum": [[10, 0], [10, 0], [0, 0]],
+  "epoch": [[10, 0], [10, 0], [0, 0]], "pre": null}]})";
+
+TEST_F(OfflineCommands, RolloutJudgeAnswersARecordedLookWithTheSameBytesEachTime) {
+  directory_.Write("look.json", kLook);
+  const Finished judged = Run({"rollout", "judge", "look.json"});
+  EXPECT_EQ(judged.exit_code, 0) << judged.err;
+  EXPECT_EQ(judged.err, "");
+  EXPECT_NE(judged.out.find(R"("decision": "CONTINUE")"), std::string::npos) << judged.out;
+  EXPECT_NE(judged.out.find(R"("fleet/error_rate/cumulative")"), std::string::npos);
+  EXPECT_EQ(Run({"rollout", "judge", "look.json"}).out, judged.out);
+  directory_.Write("record.json",
+                   "{\"input\": " + std::string(kLook) + ", \"expected\": " + judged.out + "}");
+  const Finished checked = Run({"rollout", "judge", "--check", "record.json"});
+  EXPECT_EQ(checked.exit_code, 0) << checked.err;
+  EXPECT_EQ(checked.out, judged.out);
+}
+
+TEST_F(OfflineCommands, RolloutJudgeCheckNamesTheFirstMemberThatDiffers) {
+  directory_.Write("record.json", "{\"input\": " + std::string(kLook) +
+                                      ", \"expected\": {\"decision\": \"PROMOTE\"}}");
+  const Finished differs = Run({"rollout", "judge", "--check", "record.json"});
+  EXPECT_EQ(differs.exit_code, 1);
+  EXPECT_EQ(differs.err, "E_SNAPSHOT_DIFFERS: decision: expected \"PROMOTE\", not \"CONTINUE\"\n");
+  directory_.Write("look.json", kLook);
+  const Finished nothing = Run({"rollout", "judge", "--check", "look.json"});
+  EXPECT_EQ(nothing.exit_code, 2);
+  EXPECT_TRUE(nothing.err.starts_with("E_SNAPSHOT_INVALID: expected: ")) << nothing.err;
+}
+
+TEST_F(OfflineCommands, RolloutJudgeRefusesABadFileWithItsPath) {
+  std::string bad = kLook;
+  bad.replace(bad.find("[10, 0]"), 7, "[10,11]");
+  directory_.Write("look.json", bad);
+  const Finished refused = Run({"rollout", "judge", "look.json"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_EQ(refused.err, "E_SNAPSHOT_INVALID: devices[0].cum[0]: y must not be above n\n");
+  EXPECT_EQ(refused.out, "");
+  EXPECT_EQ(Run({"rollout", "judge", "nowhere.json"}).exit_code, 2);
+}
+
 TEST_F(OfflineCommands, NameTheFileThatIsWrongOrMissing) {
   MakeFleet();
   MakeBundle();

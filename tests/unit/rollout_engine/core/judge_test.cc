@@ -143,6 +143,12 @@ TEST(Judge, AFirstReleaseOnTooFewDevicesIsNotShown) {
   EXPECT_EQ(output.hold_cause, HoldCause::kNotShown);
 }
 
+TEST(Judge, AHistoryOfNothingIsNoHistory) {
+  JudgeInput input = FirstRelease(0.01);
+  for (JudgedDevice& device : input.devices) device.pre.emplace();
+  EXPECT_EQ(Judge(input).decision, Decision::kRollBack);
+}
+
 TEST(Judge, MissingControlIsNoFirstReleaseWhenDevicesHaveAHistory) {
   JudgeInput input = Input();
   AddArm(input, Arm::kTest, 40, 50'000, 0.01);

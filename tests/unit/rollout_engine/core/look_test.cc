@@ -37,7 +37,9 @@ class LookHarness : public RolloutHarness {
     report.inferences = inferences;
     report.errors = errors;
     report.rss_kb = rss_kb;
-    ASSERT_TRUE(AcceptTelemetry(fleet[device], report, now).has_value());
+    ASSERT_TRUE(fleet.Update(device, [&](DeviceTotals& totals) {
+      return AcceptTelemetry(totals, report, now).has_value();
+    }));
   }
   const JudgedDevice* Find(const sluice::Look& look, const std::string& device) {
     for (const JudgedDevice& judged : look.input.devices) {
@@ -180,7 +182,7 @@ TEST(Look, DoesNotWaitForDevicesThatCannotBeReached) {
     h.Act(DeviceReported{device, ReportState::kActivated, ""});
   }
   h.Act(DeviceReported{"dev-0003", ReportState::kFailed, "E_NO_FALLBACK"});
-  h.fleet["dev-0003"].last_heard = h.now + -2 * limits::kDay;
+  h.fleet.SetLastHeard("dev-0003", h.now + -2 * limits::kDay);
   h.WaitMs(10 * limits::kMinute);
   const Look look = BuildLook(h.rollout, h.fleet, h.now);
   EXPECT_EQ(look.reachable, 3);
@@ -194,7 +196,7 @@ TEST(Look, LetsTheSoakBeginWithoutDevicesThatCannotBeReached) {
     h.Act(DeviceReported{device, ReportState::kActivated, ""});
   }
   EXPECT_FALSE(BuildLook(h.rollout, h.fleet, h.now).enough_active);  // of four, 80 % wanted
-  h.fleet["dev-0003"].last_heard = h.now + -2 * limits::kDay;
+  h.fleet.SetLastHeard("dev-0003", h.now + -2 * limits::kDay);
   EXPECT_TRUE(BuildLook(h.rollout, h.fleet, h.now).enough_active);
 }
 

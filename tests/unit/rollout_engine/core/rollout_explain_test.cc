@@ -130,7 +130,9 @@ FleetTelemetry History(const std::vector<FleetDevice>& fleet, std::uint32_t infe
     report.seq = 1;
     report.inferences = inferences;
     report.errors = inferences / 1'000 + static_cast<std::uint32_t>(i % 3);
-    EXPECT_TRUE(AcceptTelemetry(telemetry[fleet[i].id], report, {500}).has_value());
+    EXPECT_TRUE(telemetry.Update(fleet[i].id, [&](DeviceTotals& totals) {
+      return AcceptTelemetry(totals, report, {500}).has_value();
+    }));
   }
   return telemetry;
 }

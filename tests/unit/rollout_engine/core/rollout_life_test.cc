@@ -130,7 +130,8 @@ class SimFleet {
       return;
     report.release_id = device.is_new ? kNewRelease : kOldRelease;
     ++report.seq;
-    (void)AcceptTelemetry(telemetry_[id], report, h_.now);
+    telemetry_.Update(id,
+                      [&](DeviceTotals& totals) { (void)AcceptTelemetry(totals, report, h_.now); });
   }
 
   void Act(EventBody body) {

@@ -131,7 +131,7 @@ TEST(Variants, DropTheOneThatIsShownWorseAndGoOnWithTheOthers) {
   h.Fire(TimerKind::kLook);
   EXPECT_THAT(H::Only<RunLook>(h.last), ElementsAre(Field(&RunLook::variant, 1)));
   FleetTelemetry heard;
-  for (const auto& [device, member] : h.rollout.members) heard[device].last_heard = h.now;
+  for (const auto& [device, member] : h.rollout.members) heard.SetLastHeard(device, h.now);
   EXPECT_EQ(BuildLook(h.rollout, heard, h.now, 1).reachable, 10);
   h.LookOf(1, Decision::kPromote);
   EXPECT_EQ(h.rollout.winner, 1);

@@ -156,7 +156,7 @@ TEST_F(DeviceWords, AddsUpTelemetryOnceHoweverItArrives) {
     device.SendTelemetry(telemetry);
   }
   fleet_.Settle();
-  const auto& totals = fleet_.engine().telemetry().fleet().at(device.id());
+  const auto totals = fleet_.engine().telemetry().fleet().Get(device.id()).value();
   EXPECT_EQ(TotalOf(totals, telemetry.release_id).inferences, 500U);
   EXPECT_EQ(TotalOf(totals, telemetry.release_id).errors, 5U);
 }
@@ -175,7 +175,7 @@ TEST_F(DeviceWords, DropsTelemetryThatCannotBeTrue) {
   device.SendTelemetry(telemetry);
   fleet_.Settle();
   EXPECT_EQ(fleet_.engine().counters().telemetry_rejected, 1U);
-  const auto& totals = fleet_.engine().telemetry().fleet().at(device.id());
+  const auto totals = fleet_.engine().telemetry().fleet().Get(device.id()).value();
   EXPECT_EQ(TotalOf(totals, telemetry.release_id).inferences, 100U);
 }
 

@@ -113,6 +113,22 @@ TEST_F(ViewTopics, CompareTheLatenciesOfBothArmsOnceThereAreSketches) {
   EXPECT_NEAR(ab.at("latency_p99_ms_control").get<double>(), 20, 0.41);
 }
 
+TEST_F(ViewTopics, StillKnowTheLatenciesAfterARestartOfTheEngine) {
+  auto& device = fleet_.device(0);
+  device::LatencySketch sketch;
+  for (int i = 0; i < 100; ++i) sketch.Record(40'000);
+  device.lat_bins = sketch.Take();
+  fleet_.InferAll();
+  fleet_.Pass(10'000);
+  const std::uint64_t release = device.active().Prefix64();
+  ASSERT_NEAR(fleet_.engine().telemetry().LatencyP99Of(device.id(), release).value_or(0), 40, 0.81);
+  const auto totals = fleet_.engine().telemetry().fleet().Get(device.id());
+  fleet_.CrashEngine();
+  ASSERT_TRUE(fleet_.StartEngine());
+  EXPECT_NEAR(fleet_.engine().telemetry().LatencyP99Of(device.id(), release).value_or(0), 40, 0.81);
+  EXPECT_EQ(fleet_.engine().telemetry().fleet().Get(device.id())->segments, totals->segments);
+}
+
 TEST_F(ViewTopics, ComeAgainWhenTheBrokerForgets) {
   fleet_.broker().Restart(false);
   EXPECT_EQ(fleet_.Retained("sluice/v1/rollout/r/state"), "");

@@ -1,0 +1,315 @@
+#include "tests/bench/telemetry_cost.h"
+
+#include <malloc.h>
+#include <time.h>
+
+#include <cmath>
+#include <cstdio>
+#include <map>
+#include <set>
+
+#include "common/base/check.h"
+#include "common/base/random.h"
+#include "common/contract/codec.h"
+#include "rollout_engine/core/judge.h"
+#include "rollout_engine/engine/telemetry_book.h"
+#include "rollout_engine/store/rocksdb_store.h"
+#include "tests/support/temporary_directory.h"
+
+namespace sluice::bench {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMillion = 1'000'000;
+constexpr std::size_t kQuickShare = 20;
+constexpr std::size_t kIntakeDevices = 50'000;
+constexpr int kIntakeRounds = 4;            // reports of each device
+constexpr std::size_t kSaveEvery = 20'000;  // reports, as in a second at that rate
+constexpr std::int64_t kHourMs = 3'600'000;
+constexpr int kHistoryHours = 26;
+constexpr std::uint64_t kOldRelease = 0x1122334455667788, kNewRelease = 0x99aabbccddeeff00;
+constexpr int kLookRounds = 3;
+
+double CpuSeconds() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
+}
+
+double HeapBytes() { return static_cast<double>(mallinfo2().uordblks + mallinfo2().hblkhd); }
+
+std::string IdOf(std::size_t index) {  // sixteen letters
+  std::string digits = std::to_string(index);
+  return "plant-7-" + std::string(8 - digits.size(), '0') + digits;
+}
+
+Telemetry ReportOf(std::uint64_t release, std::uint32_t seq, std::uint32_t inferences) {
+  Telemetry report;
+  report.release_id = release;
+  report.activation = release == kOldRelease ? 1 : 2;
+  report.boot = 3;
+  report.seq = seq;
+  report.inferences = inferences;
+  report.errors = inferences / 3'000;
+  report.over_latency = inferences / 400;
+  report.labelled = inferences / 200;
+  report.correct_q8 = report.labelled * 230;
+  report.rss_kb = 180'000;
+  return report;
+}
+
+/// The alternative: structs in a map, written as JSON documents.
+class JsonBook {
+ public:
+  void Accept(const std::string& device, const Telemetry& report, BootMs now) {
+    DeviceTotals& totals = fleet_[device];
+    if (const auto accepted = AcceptTelemetry(totals, report, now); accepted && *accepted)
+      KeepMark(totals, limits::kDay, now);
+    changed_.insert(device);
+  }
+  void Save(WriteBatch& batch) {
+    for (const std::string& device : changed_)
+      batch.Put("totals/" + device, ToJson(fleet_.at(device)).dump());
+    changed_.clear();
+  }
+  [[nodiscard]] std::map<std::string, DeviceTotals>& fleet() { return fleet_; }
+
+ private:
+  static json ToJson(const Counters& c) {
+    return {c.inferences, c.errors, c.over_latency, c.labelled, c.correct_q8, c.crashes};
+  }
+  static json ToJson(const DeviceTotals& totals) {
+    json document = {{"last_heard", totals.last_heard.ms}, {"rss_kb", totals.rss_kb}};
+    for (const TelemetrySegment& s : totals.segments)
+      document["segments"].push_back({s.release_id, s.activation, s.boot, s.seq, ToJson(s.total)});
+    for (const DeviceTotals::Mark& mark : totals.marks)
+      document["marks"].push_back({mark.at.ms, mark.release_id, ToJson(mark.total)});
+    return document;
+  }
+
+  std::map<std::string, DeviceTotals> fleet_;
+  std::set<std::string> changed_;
+};
+
+class TelemetryBench {
+ public:
+  explicit TelemetryBench(bool quick)
+      : devices_(quick ? kMillion / kQuickShare : kMillion),
+        intake_devices_(quick ? kIntakeDevices / kQuickShare : kIntakeDevices) {}
+
+  TelemetryCost Run() {
+    MeasureIntake();
+    MeasureMemory();
+    MeasureLook();
+    return std::move(cost_);
+  }
+
+ private:
+  void Row(const std::string& name, double value, const char* unit) {
+    std::printf("%-64s %12.1f %s\n", name.c_str(), value, unit);
+    std::fflush(stdout);
+    cost_.rows.push_back({{"name", name}, {"value", value}, {"unit", unit}});
+  }
+
+  /// Encoded reports as they come from the broker, device after device.
+  void EncodeReports() {
+    reports_.clear();
+    ids_.clear();
+    for (std::size_t i = 0; i < intake_devices_; ++i) ids_.push_back(IdOf(i));
+    for (int round = 1; round <= kIntakeRounds; ++round) {
+      for (std::size_t i = 0; i < intake_devices_; ++i) {
+        reports_.push_back(Encode(ReportOf(kOldRelease, static_cast<std::uint32_t>(round),
+                                           static_cast<std::uint32_t>(round * 10'000 + i % 977))));
+      }
+    }
+  }
+
+  /// Reports per CPU second. `save` puts what changed into a batch.
+  template <class Accept, class Save>
+  double Take(Store& store, Accept accept, Save save) {
+    const double before = CpuSeconds();
+    for (std::size_t i = 0; i < reports_.size(); ++i) {
+      const auto report = Decode<Telemetry>(reports_[i]);
+      SLUICE_CHECK(report.has_value());
+      const auto round = static_cast<std::int64_t>(i / intake_devices_);
+      accept(ids_[i % intake_devices_], *report, BootMs{round * 300'000 + 1});
+      if ((i + 1) % kSaveEvery != 0 && i + 1 != reports_.size()) continue;
+      WriteBatch batch;
+      save(batch);
+      SLUICE_CHECK(store.Write(batch, true).has_value());
+    }
+    return static_cast<double>(reports_.size()) / (CpuSeconds() - before);
+  }
+
+  static std::unique_ptr<RocksdbStore> OpenStore(const std::string& path) {
+    auto store = RocksdbStore::Open(path, RocksdbStore::Mode::kCreate);
+    SLUICE_CHECK(store.has_value());
+    return std::move(*store);
+  }
+
+  void MeasureIntake() {
+    EncodeReports();
+    const test_support::TemporaryDirectory directory;
+    double ours = 0;
+    {
+      const auto store = OpenStore(directory.File("ours"));
+      TelemetryBook book;
+      ours = Take(
+          *store,
+          [&](const std::string& id, const Telemetry& report, BootMs now) {
+            SLUICE_CHECK(book.Accept(id, report, limits::kDay, now).value_or(false));
+          },
+          [&](WriteBatch& batch) {
+            Turn turn;
+            book.Save(turn);
+            batch = std::move(turn.batch);
+          });
+    }
+    double theirs = 0;
+    {
+      const auto store = OpenStore(directory.File("theirs"));
+      JsonBook book;
+      theirs = Take(
+          *store,
+          [&](const std::string& id, const Telemetry& report, BootMs now) {
+            book.Accept(id, report, now);
+          },
+          [&](WriteBatch& batch) { book.Save(batch); });
+    }
+    Row("intake: decode, count, store", ours, "reports per CPU second");
+    Row("intake: map of structs stored as JSON (alternative)", theirs, "reports per CPU second");
+    cost_.goals.push_back({.name = "telemetry intake, reports per CPU second",
+                           .value = ours,
+                           .goal = 20'000,
+                           .bound = Bound::kAtLeast});
+    CheckRestart(directory.File("ours"));
+  }
+
+  void CheckRestart(const std::string& path) {
+    const auto store = OpenStore(path);
+    TelemetryBook book;
+    const double before = CpuSeconds();
+    SLUICE_CHECK(book.Load(*store).has_value());
+    const double took = CpuSeconds() - before;
+    double lost = 0;
+    for (std::size_t i = 0; i < intake_devices_; ++i) {
+      const auto totals = book.fleet().Get(ids_[i]);
+      const std::uint64_t wanted = kIntakeRounds * 10'000 + i % 977;
+      if (!totals || TotalOf(*totals, kOldRelease).inferences != wanted) ++lost;
+    }
+    Row("restart: read back", static_cast<double>(intake_devices_) / took,
+        "devices per CPU second");
+    cost_.goals.push_back({.name = "devices whose totals a restart lost", .value = lost});
+  }
+
+  /// A day of hourly reports on the old release, a stage's window, a report on the new one.
+  template <class Change>
+  static void Live(std::size_t index, Change change) {
+    const auto rate = static_cast<std::uint32_t>(2'000 + index % 3'001);
+    for (int hour = 0; hour <= kHistoryHours; ++hour) {
+      change([&](DeviceTotals& totals) {
+        const BootMs now{hour * kHourMs};
+        SLUICE_CHECK(AcceptTelemetry(totals,
+                                     ReportOf(kOldRelease, static_cast<std::uint32_t>(hour) + 1,
+                                              rate * static_cast<std::uint32_t>(hour)),
+                                     now)
+                         .has_value());
+        KeepMark(totals, limits::kDay, now);
+      });
+    }
+    change([&](DeviceTotals& totals) {
+      const BootMs now{(kHistoryHours + 1) * kHourMs};
+      TakeBaseline(totals, kOldRelease, limits::kDay, now);
+      StartWindow(totals, kNewRelease, now);
+      StartEpoch(totals, now + kHourMs);
+      SLUICE_CHECK(
+          AcceptTelemetry(totals, ReportOf(kNewRelease, 5, rate), now + 2 * kHourMs).has_value());
+    });
+  }
+
+  void MeasureMemory() {
+    const double per = static_cast<double>(devices_);
+    const double before = HeapBytes();
+    FleetTelemetry fleet;
+    for (std::size_t i = 0; i < devices_; ++i) {
+      const std::string id = IdOf(i);
+      DeviceTotals totals;
+      Live(i, [&](auto work) { work(totals); });
+      fleet.Put(id, totals);
+    }
+    const double ours = (HeapBytes() - before) / per;
+    Row("memory: packed records, ids and index", ours, "bytes per device");
+    cost_.goals.push_back({.name = "memory per device, bytes", .value = ours, .goal = 300});
+
+    const std::size_t sample = devices_ / kQuickShare;
+    const double before_map = HeapBytes();
+    std::map<std::string, DeviceTotals> map;
+    for (std::size_t i = 0; i < sample; ++i)
+      Live(i, [&, id = IdOf(i)](auto work) { work(map[id]); });
+    Row("memory: map of structs (alternative)",
+        (HeapBytes() - before_map) / static_cast<double>(sample), "bytes per device");
+
+    const double start = CpuSeconds();
+    std::uint64_t inferences = 0;
+    fleet.ForEach([&](std::string_view, ByteView record) {
+      inferences += WindowTotal(*UnpackTotals(record, TotalsPart::kWithoutMarks)).inferences;
+    });
+    SLUICE_CHECK(inferences > 0);
+    Row("unpack every device", (CpuSeconds() - start) * 1e3 * kMillion / per, "CPU ms per million");
+  }
+
+  /// The shape of a last stage: 2 % control, all three metrics, both windows, five hardware models.
+  JudgeInput MakeLook() const {
+    JudgeInput input;
+    input.config.limits = {0.001, 0.01, 0.02};
+    input.config.planned_looks = 288;
+    input.config.epochs = 24;
+    for (int i = 0; i < 5; ++i) input.config.strata.push_back("hw-" + std::to_string(i));
+    input.look = 12;
+    input.elapsed_s = 3'600;
+    SeededRandom random(7);
+    input.devices.reserve(devices_);
+    for (std::size_t i = 0; i < devices_; ++i) {
+      JudgedDevice device{.id = IdOf(i), .arm = i % 50 == 0 ? Arm::kControl : Arm::kTest};
+      device.stratum = input.config.strata[i % 5];
+      device.since_activation_s = 3'600;
+      const auto n = static_cast<double>(1'000 + random.Below(9'000));
+      const auto of = [&](double share) {
+        return std::floor(n * share * (0.5 + 1e-3 * static_cast<double>(random.Below(1'000))));
+      };
+      device.cum = {{{n, of(0.0003)}, {n, of(0.002)}, {n / 100, n / 110}}};
+      device.epoch = {{{n / 12, of(0.00002)}, {n / 12, of(0.0002)}, {n / 1'200, n / 1'320}}};
+      device.pre = {{{n * 24, of(0.0072)}, {n * 24, of(0.048)}, {n / 4, n / 4.4}}};
+      input.devices.push_back(std::move(device));
+    }
+    return input;
+  }
+
+  void MeasureLook() {
+    const JudgeInput input = MakeLook();
+    double best = INFINITY;
+    for (int round = 0; round < kLookRounds; ++round) {
+      const double before = CpuSeconds();
+      const JudgeOutput output = Judge(input);
+      SLUICE_CHECK(output.results.size() == 54);
+      best = std::min(best, CpuSeconds() - before);
+    }
+    const double ms = best * 1e3 * static_cast<double>(kMillion) / static_cast<double>(devices_);
+    Row("a look: 54 tests over every device, five hardware models", ms, "CPU ms per million");
+    cost_.goals.push_back(
+        {.name = "a look over 1,000,000 devices, CPU ms", .value = ms, .goal = 100});
+  }
+
+  const std::size_t devices_;
+  const std::size_t intake_devices_;
+  std::vector<std::string> ids_;
+  std::vector<Bytes> reports_;
+  TelemetryCost cost_;
+};
+
+}  // namespace
+
+TelemetryCost MeasureTelemetry(bool quick) { return TelemetryBench(quick).Run(); }
+
+}  // namespace sluice::bench
