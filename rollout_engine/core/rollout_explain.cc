@@ -190,8 +190,9 @@ std::vector<std::string> WhatIsMissing(const Rollout& rollout, BootMs now) {
     }
     case RolloutStatus::kCompleted:
       if (rollout.runs.back().brake) {
-        out.push_back("devices that come late do not switch until a look over the late ones finds "
-                      "nothing; an operator may roll back");
+        out.push_back(
+            "devices that come late do not switch until a look over the late ones finds "
+            "nothing; an operator may roll back");
       }
       break;
     case RolloutStatus::kRolledBack:

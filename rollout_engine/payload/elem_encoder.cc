@@ -13,8 +13,9 @@ namespace {
 // Room for one element, whatever its kind: 32 adaptive bits of 2 bytes each.
 constexpr std::size_t kElementBytesMax = 64;
 
-[[gnu::always_inline]] inline void PutDifference(RangeEncoder& coder, DeltaModels& models, int context, int run,
-                   std::uint32_t magnitude, bool is_negative) {
+[[gnu::always_inline]] inline void PutDifference(RangeEncoder& coder, DeltaModels& models,
+                                                 int context, int run, std::uint32_t magnitude,
+                                                 bool is_negative) {
   coder.Bit(models.is_changed[context][run], magnitude != 0 ? 1 : 0);
   if (magnitude == 0) return;
   const int bits = std::bit_width(magnitude);
