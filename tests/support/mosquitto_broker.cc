@@ -23,6 +23,8 @@ constexpr const char* kProgram = "/usr/sbin/mosquitto";
 constexpr int kStartAttempts = 5;
 constexpr std::chrono::seconds kStartPatience{10};
 constexpr std::chrono::milliseconds kAcceptInterval{2};
+constexpr std::chrono::seconds kStopPatience{10};
+constexpr int kPollsPerSignal = 100;
 
 sockaddr_in Loopback(std::uint16_t port) {
   sockaddr_in address{};
@@ -133,9 +135,14 @@ Status MosquittoBroker::AwaitAccept() {
 
 void MosquittoBroker::Stop() {
   if (pid_ < 0) return;
-  kill(pid_, SIGTERM);
+  // Between listening and its loop a broker forgets a SIGTERM: it is told until it goes.
+  const auto deadline = std::chrono::steady_clock::now() + kStopPatience;
   int status = 0;
-  SLUICE_CHECK(waitpid(pid_, &status, 0) == pid_);
+  for (int polls = 0; waitpid(pid_, &status, WNOHANG) == 0; ++polls) {
+    const bool is_late = std::chrono::steady_clock::now() > deadline;
+    if (is_late || polls % kPollsPerSignal == 0) kill(pid_, is_late ? SIGKILL : SIGTERM);
+    std::this_thread::sleep_for(kAcceptInterval);
+  }
   ended_well_ = WIFEXITED(status) && WEXITSTATUS(status) == 0;
   pid_ = -1;
 }
