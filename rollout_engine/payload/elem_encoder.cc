@@ -13,12 +13,15 @@ namespace {
 // Room for one element, whatever its kind: 32 adaptive bits of 2 bytes each.
 constexpr std::size_t kElementBytesMax = 64;
 
+/// Signed whatever the library: libstdc++ and the standard do not agree on std::bit_width's type.
+constexpr int BitWidth(std::uint32_t value) { return static_cast<int>(std::bit_width(value)); }
+
 [[gnu::always_inline]] inline void PutDifference(RangeEncoder& coder, DeltaModels& models,
                                                  int context, int run, std::uint32_t magnitude,
                                                  bool is_negative) {
   coder.Bit(models.is_changed[context][run], magnitude != 0 ? 1 : 0);
   if (magnitude == 0) return;
-  const int bits = std::bit_width(magnitude);
+  const int bits = BitWidth(magnitude);
   coder.Tree(models.bit_length[context], 6, static_cast<unsigned>(bits));
   coder.Bit(models.sign[bits], is_negative ? 1 : 0);
   int left = bits - 1;
@@ -92,7 +95,7 @@ bool ElemEncoder::Impl::PutDeltas(ByteView old_bytes, ByteView new_bytes) {
         if (magnitude == 0) {
           context.Same<kKind>(exponent);
         } else {
-          context.Changed(exponent, std::bit_width(magnitude));
+          context.Changed(exponent, BitWidth(magnitude));
         }
       });
 }
@@ -134,7 +137,7 @@ bool ElemEncoder::Impl::PutSteps(float step, ByteView old_bytes, ByteView new_by
         if (magnitude == 0) {
           context.Same<ElementKind::kI32>(0);
         } else {
-          context.Changed(0, std::bit_width(magnitude));
+          context.Changed(0, BitWidth(magnitude));
         }
       });
 }
