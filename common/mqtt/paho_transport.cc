@@ -1,10 +1,8 @@
 #include "common/mqtt/paho_transport.h"
 
 #include <mqtt/async_client.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <condition_variable>
 #include <deque>
 #include <functional>
@@ -16,6 +14,8 @@
 
 #include "common/base/check.h"
 #include "common/contract/limits.h"
+#include "common/mqtt/paho_errors.h"
+#include "common/mqtt/paho_settings.h"
 #include "common/mqtt/publish_window.h"
 
 namespace sluice {
@@ -57,56 +57,6 @@ using InboxItem = std::variant<MqttMessage, Acknowledged, Refused>;
 // SUBACK's word for a filter that the broker does not grant.
 constexpr int kSubackRefused = 0x80;
 
-// By CONNACK return code; 0 is success.
-constexpr std::array kConnackTexts = {"",
-                                      "it does not speak MQTT 3.1.1",
-                                      "it does not accept the client id",
-                                      "it is unavailable",
-                                      "wrong user name or password",
-                                      "not authorized"};
-
-/// What a failed TLS connection may be put down to: Paho does not say which.
-std::string TlsCauses(const PahoOptions& options) {
-  const std::string trusted =
-      options.tls.ca_path.empty() ? "the system's authorities" : options.tls.ca_path;
-  return "; if the broker runs, its certificate has expired, is of none of " + trusted +
-         " or for another host name, or it wants a certificate of ours";
-}
-
-Error PublishError(const mqtt::exception& error) {
-  const int code = error.get_return_code();
-  if (code == MQTTASYNC_MAX_BUFFERED_MESSAGES || code == MQTTASYNC_NO_MORE_MSGIDS) {
-    return {ErrorCode::kBackpressure, "the MQTT client's buffer is full; publish again later"};
-  }
-  if (code == MQTTASYNC_DISCONNECTED) {
-    return {ErrorCode::kNotConnected, "the broker connection was just lost"};
-  }
-  return {ErrorCode::kIo, "publish failed: " + error.to_string()};
-}
-
-Status CheckOptions(const PahoOptions& options) {
-  const std::string& url = options.broker_url;
-  if (!url.starts_with("tcp://") && !url.starts_with("ssl://")) {
-    return Fail(ErrorCode::kUsage,
-                "broker URL '" + url + "': write tcp://host:port or ssl://host:port");
-  }
-  if (options.client_id.empty()) return Fail(ErrorCode::kUsage, "the MQTT client id is empty");
-  if (options.keepalive.count() < 0 || options.keepalive.count() > 65'535) {
-    return Fail(ErrorCode::kUsage, "keepalive of " + std::to_string(options.keepalive.count()) +
-                                       " s: 0 to 65535 are possible");
-  }
-  if (options.connect_timeout.count() < 1) {
-    return Fail(ErrorCode::kUsage, "the connect timeout must be at least 1 s");
-  }
-  for (const std::string& path :
-       {options.tls.ca_path, options.tls.certificate_path, options.tls.key_path}) {
-    if (!path.empty() && access(path.c_str(), R_OK) != 0) {
-      return Fail(ErrorCode::kUsage, "TLS file " + path + " cannot be read");
-    }
-  }
-  return {};
-}
-
 }  // namespace
 
 class PahoTransport::Impl {
@@ -127,8 +77,6 @@ class PahoTransport::Impl {
  private:
   struct Connection;
 
-  void BuildConnectOptions(const Will& will);
-
   // The transport's thread.
   void Run();
   Status Connect();
@@ -141,7 +89,7 @@ class PahoTransport::Impl {
   Error Serve();
   void EndConnection();
   void Deliver(InboxItem item);
-  Error ConnectError(Connection& connection);
+  Error ConnectFailure(Connection& connection);
 
   // Paho's threads. Each takes the lock, notes what happened and leaves.
   void OnConnectEnded(Connection& connection, int return_code, bool ok);
@@ -220,12 +168,12 @@ struct PahoTransport::Impl::Connection {
 
 Status PahoTransport::Impl::Start(const Will& will, std::vector<Subscription> subscriptions,
                                   TransportEvents& events) {
-  SLUICE_TRY(CheckOptions(options_));
+  SLUICE_TRY(CheckPahoOptions(options_));
   SLUICE_TRY(CheckSession(will, subscriptions));
   const std::lock_guard lock(mutex_);
   if (started_) return Fail(ErrorCode::kState, "this transport was started before; make a new one");
   try {
-    BuildConnectOptions(will);
+    SetConnectOptions(options_, will, connect_options_);
   } catch (const std::exception& error) {
     return Fail(ErrorCode::kUsage, std::string("MQTT connect options: ") + error.what());
   }
@@ -246,35 +194,6 @@ Status PahoTransport::Impl::SetSubscriptions(std::vector<Subscription> subscript
   }
   changed_.notify_all();
   return {};
-}
-
-void PahoTransport::Impl::BuildConnectOptions(const Will& will) {
-  connect_options_.set_mqtt_version(MQTTVERSION_3_1_1);
-  connect_options_.set_clean_session(true);
-  connect_options_.set_automatic_reconnect(false);
-  connect_options_.set_keep_alive_interval(options_.keepalive);
-  connect_options_.set_connect_timeout(options_.connect_timeout);
-  connect_options_.set_max_inflight(static_cast<int>(kOutstandingMessagesMax));
-  if (!options_.username.empty()) {
-    connect_options_.set_user_name(options_.username);
-    connect_options_.set_password(mqtt::binary_ref(options_.password));
-  }
-  if (!will.topic.empty()) {
-    connect_options_.set_will_message(mqtt::message(will.topic, will.payload.data(),
-                                                    will.payload.size(), static_cast<int>(will.qos),
-                                                    will.retain));
-  }
-  if (!options_.broker_url.starts_with("ssl://")) return;
-  // No error handler: Paho calls it through a copy of these options that is gone by then.
-  mqtt::ssl_options ssl;
-  if (!options_.tls.ca_path.empty()) ssl.set_trust_store(options_.tls.ca_path);
-  if (!options_.tls.certificate_path.empty()) {
-    ssl.set_key_store(options_.tls.certificate_path);
-    ssl.set_private_key(options_.tls.key_path);
-  }
-  ssl.set_enable_server_cert_auth(true);
-  ssl.set_verify(true);
-  connect_options_.set_ssl(std::move(ssl));
 }
 
 void PahoTransport::Impl::Stop() {
@@ -385,25 +304,18 @@ Status PahoTransport::Impl::AwaitConnack(Connection& connection) {
   }
   const bool connected = connection.connect_code == MQTTASYNC_SUCCESS;
   lock.unlock();
-  if (!connected) return Fail(ConnectError(connection));
+  if (!connected) return Fail(ConnectFailure(connection));
   return {};
 }
 
-Error PahoTransport::Impl::ConnectError(Connection& connection) {
-  const int code = connection.connect_code;
-  if (code > 0 && code < static_cast<int>(kConnackTexts.size())) {
-    return {ErrorCode::kBrokerRefused, options_.broker_url + " refused the connection: " +
-                                           kConnackTexts[static_cast<std::size_t>(code)] + " (" +
-                                           std::to_string(code) + ")"};
-  }
+Error PahoTransport::Impl::ConnectFailure(Connection& connection) {
   std::string detail = "no connection";
   try {
     connection.connect_token->try_wait();
   } catch (const mqtt::exception& error) {
     detail = error.to_string();
   }
-  if (options_.broker_url.starts_with("ssl://")) detail += TlsCauses(options_);
-  return {ErrorCode::kNotConnected, options_.broker_url + ": " + detail};
+  return ConnectError(options_, connection.connect_code, detail);
 }
 
 std::size_t PahoTransport::Impl::AskFor(Connection& connection,
