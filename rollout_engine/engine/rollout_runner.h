@@ -97,13 +97,6 @@ class RolloutRunner {
   void Join(const Device& device, Turn& turn);
   void AskForPermit(const Device& device, Turn& turn);
   void WantWhatIsMissing(WallMs now);
-  /// What the device should have been told and was not.
-  [[nodiscard]] std::optional<Wanted> Missing(const Device& device, WallMs now);
-  [[nodiscard]] std::optional<Wanted> MissingRevert(const Device& device, WallMs now);
-  [[nodiscard]] std::optional<Wanted> MissingOf(const RolloutEntry& entry, const Device& device,
-                                                WallMs now) const;
-  [[nodiscard]] std::optional<Wanted> MissingBaseline(const Device& device, bool covered,
-                                                      WallMs now);
 
   Parts parts_;
   std::map<std::string, Looks> looks_;  // by rollout
