@@ -221,6 +221,13 @@ Status CheckDecodable(const PayloadHead& head, MemoryClass memory_class, std::ui
   return {};
 }
 
+Status CheckPayloadSize(const PayloadHead& head, std::uint64_t payload_size) {
+  if (payload_size == head.PayloadSize()) return {};
+  return Fail(ErrorCode::kPayloadHead, "a payload of " + std::to_string(payload_size) +
+                                           " bytes, its head says " +
+                                           std::to_string(head.PayloadSize()) + "; fetch it again");
+}
+
 Result<std::size_t> HeadSizeOf(ByteView payload) {
   SLUICE_TRY(CheckMagic(payload));
   const auto rows = LoadLe<std::uint32_t>(payload.data() + kRowCountAt);

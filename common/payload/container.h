@@ -81,6 +81,8 @@ Result<PayloadHead> ParseHead(ByteView bytes);
 /// E_CODEC_UNSUPPORTED unless a device of `memory_class` that decodes `codec_mask` can build the
 /// artifact: a larger class means larger blocks and prefixes than the device has memory for.
 Status CheckDecodable(const PayloadHead& head, MemoryClass memory_class, std::uint32_t codec_mask);
+/// E_PAYLOAD_HEAD unless a payload of so many bytes is whole and no longer.
+Status CheckPayloadSize(const PayloadHead& head, std::uint64_t payload_size);
 /// The head's size as told by the first kFixedSize bytes of a payload, so that the head can be cut
 /// off a whole payload. E_PAYLOAD_HEAD if these are no head or the row count is beyond what the
 /// largest artifact needs.

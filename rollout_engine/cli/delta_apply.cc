@@ -134,11 +134,7 @@ Status FileApply::ReadHead() {
                                              ", not the one given; fetch the payload again");
   }
   SLUICE_ASSIGN(head_, ParseHead(bytes));
-  if (payload_.size != head_.PayloadSize()) {
-    return Fail(ErrorCode::kPayloadHead,
-                "a payload of " + std::to_string(payload_.size) + " bytes, its head says " +
-                    std::to_string(head_.PayloadSize()) + "; fetch it again");
-  }
+  SLUICE_TRY(CheckPayloadSize(head_, payload_.size));
   return CheckDecodable(head_, head_.memory_class, kCodecMaskV1);
 }
 

@@ -1,5 +1,6 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <filesystem>
 #include <map>
 
 #include "common/crypto/digest.h"
@@ -69,7 +70,20 @@ Status CheckSnapRecord(const DeltaOptions& options, const Bytes& base, const Byt
   return {};
 }
 
+/// An artifact that devices run may exist nowhere else.
+Status RefuseToOverwrite(const DeltaOptions& options) {
+  std::error_code missing;  // what does not exist is no other file
+  for (const std::string& input : {options.old_file, options.new_file, options.payload}) {
+    if (!input.empty() && std::filesystem::equivalent(input, options.out, missing)) {
+      return Fail(ErrorCode::kUsage,
+                  "-o " + options.out + " is a file that is read; write to another one");
+    }
+  }
+  return {};
+}
+
 Status Make(Session& session, const DeltaOptions& options) {
+  SLUICE_TRY(RefuseToOverwrite(options));
   std::optional<Bytes> base;
   std::optional<ByteView> base_view;
   if (options.old_file != kNoBase) {
@@ -93,6 +107,7 @@ Status Make(Session& session, const DeltaOptions& options) {
 }
 
 Status Apply(Session& session, const DeltaOptions& options) {
+  SLUICE_TRY(RefuseToOverwrite(options));
   std::optional<Digest> head_digest;
   if (!options.head_digest.empty()) {
     SLUICE_ASSIGN(head_digest, DigestFromHex(options.head_digest));
@@ -114,6 +129,7 @@ Status Info(Session& session, const DeltaOptions& options) {
   SLUICE_ASSIGN(const std::size_t head_size, HeadSizeOf(payload));
   SLUICE_ASSIGN(const PayloadHead head,
                 ParseHead(ByteView(payload).first(std::min(head_size, payload.size()))));
+  SLUICE_TRY(CheckPayloadSize(head, payload.size()));
   const std::string info = PayloadInfoJson(head, payload);
   if (session.WantsDocument()) return PrintDocument(session, info);
   session.out << PayloadInfoText(info);
@@ -132,6 +148,7 @@ std::string SnapTable(const std::vector<SnappedTensor>& tensors) {
 }
 
 Status Snap(Session& session, const DeltaOptions& options) {
+  SLUICE_TRY(RefuseToOverwrite(options));
   SLUICE_ASSIGN(const Bytes base, ReadFile(options.old_file, kDeltaFileBytesMax));
   SLUICE_ASSIGN(const Bytes artifact, ReadFile(options.new_file, kDeltaFileBytesMax));
   SLUICE_ASSIGN(const SnappedArtifact snapped, SnapArtifact(base, artifact, options.step_sigmas));

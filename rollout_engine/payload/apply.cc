@@ -23,11 +23,7 @@ Result<Bytes> ApplyPayload(std::optional<ByteView> base, ByteView payload, Memor
   SLUICE_ASSIGN(const std::size_t head_size, HeadSizeOf(payload));
   SLUICE_ASSIGN(const PayloadHead head,
                 ParseHead(payload.first(std::min(head_size, payload.size()))));
-  if (payload.size() != head.PayloadSize()) {
-    return Fail(ErrorCode::kPayloadHead,
-                "a payload of " + std::to_string(payload.size()) + " bytes, its head says " +
-                    std::to_string(head.PayloadSize()) + "; fetch it again");
-  }
+  SLUICE_TRY(CheckPayloadSize(head, payload.size()));
   SLUICE_TRY(CheckDecodable(head, memory_class, codec_mask));
   SLUICE_TRY(CheckBase(head, base));
 

@@ -205,6 +205,34 @@ TEST_F(DeltaCommands, TellWhatIsInAPayload) {
   EXPECT_FALSE(full.contains("base_sha256"));
 }
 
+TEST_F(DeltaCommands, TellNothingOfAPayloadThatIsCutOff) {
+  RunWell({"make", "old", "new", "-o", "p"});
+  const Bytes payload = Read("p");
+  Write("p", ByteView(payload).first(payload.size() - 1));
+  const Finished finished = Run({"info", "p"});
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_EQ(finished.out, "");
+  EXPECT_TRUE(finished.err.starts_with("E_PAYLOAD_HEAD: ")) << finished.err;
+}
+
+TEST_F(DeltaCommands, NeverWriteOverWhatTheyRead) {
+  RunWell({"make", "old", "new", "-o", "p"});
+  const Bytes payload = Read("p");
+  const std::vector<std::vector<std::string>> commands = {{"make", "old", "new", "-o", "new"},
+                                                          {"make", "old", "new", "-o", "./old"},
+                                                          {"apply", "old", "p", "-o", "old"},
+                                                          {"apply", "old", "p", "-o", "p"},
+                                                          {"snap", "old", "new", "-o", "old"}};
+  for (const auto& command : commands) {
+    const Finished finished = Run(command);
+    EXPECT_EQ(finished.exit_code, 2) << command[0];
+    EXPECT_TRUE(finished.err.starts_with("E_USAGE: -o ")) << finished.err;
+  }
+  EXPECT_EQ(Read("old"), base_);
+  EXPECT_EQ(Read("new"), artifact_);
+  EXPECT_EQ(Read("p"), payload);
+}
+
 TEST(PredictedBytes, AreThePayloadTheHashListAndTheirTransport) {
   EXPECT_EQ(PredictedBytes(100'000, 65'537, 4'096), 111'571u);  // 100,064 x 1.115
   EXPECT_EQ(PredictedBytes(100'000, 65'537, 16'320), 106'468u);
