@@ -258,8 +258,13 @@ Result<RolloutLog::LookNumber> LookNumberOf(const Rollout& rollout,
   if (const std::string version = request.get_param_value("variant"); !version.empty()) {
     const auto& variants = rollout.spec.variants;
     const auto found = std::ranges::find(variants, version, &VariantSpec::version);
-    if (found == variants.end())
-      return Fail(ErrorCode::kNotFound, "rollout " + rollout.id + " has no variant " + version);
+    if (found == variants.end()) {
+      std::string known;
+      for (const VariantSpec& variant : variants)
+        known += (known.empty() ? "; it compares " : ", ") + variant.version;
+      return Fail(ErrorCode::kNotFound,
+                  "rollout " + rollout.id + " has no variant " + version + known);
+    }
     number.variant = static_cast<std::int32_t>(found - variants.begin());
   }
   return number;

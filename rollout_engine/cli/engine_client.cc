@@ -1,8 +1,10 @@
 #include "rollout_engine/cli/engine_client.h"
 
 #include <httplib.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "rollout_engine/cli/json_text.h"
 
@@ -42,6 +44,10 @@ Error FailureOf(httplib::Error failure, const std::string& socket_path) {
             "the engine's answer is longer than " + std::to_string(kAnswerBytesMax) + " bytes"};
   }
   if (failure == httplib::Error::Connection) {
+    if (access(socket_path.c_str(), W_OK) != 0 && errno == EACCES) {
+      return {ErrorCode::kNotConnected,
+              socket_path + " is not open to this user; join the engine's group"};
+    }
     return {ErrorCode::kNotConnected, "no engine answers at " + socket_path +
                                           "; start sluiced or name its socket with --socket"};
   }

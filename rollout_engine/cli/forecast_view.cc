@@ -20,10 +20,12 @@ std::uint64_t CountAt(const Json& json, const char* key) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(IntegerAt(json, key), 0));
 }
 
-// Fills the row's cells; returns whether it is worth a warning.
+// Fills the row's cells; returns whether it is worth a warning. Who has nothing yet gets no update:
+// no advice helps there.
 bool AddRow(Table& table, const Json& row) {
+  const bool is_update = TextAt(row, "kind") != "full";
   const std::string base = TextAt(row, "base", TextAt(row, "base_sha256").substr(0, 12));
-  const std::string from = TextAt(row, "kind") == "full" ? "- (full)" : base;
+  const std::string from = is_update ? base : "- (full)";
   std::vector<std::string> cells = {TextAt(row, "hardware"), from, TextAt(row, "class"),
                                     std::to_string(IntegerAt(row, "devices"))};
   const std::uint64_t payload_bytes = CountAt(row, "payload_bytes");
@@ -38,7 +40,7 @@ bool AddRow(Table& table, const Json& row) {
   cells.insert(cells.end(), {SizeText(payload_bytes), NumberText(100 * share) + "%",
                              SizeText(PredictedBytes(payload_bytes, artifact_bytes, chunk))});
   table.Add(std::move(cells));
-  return share > kShareWarned;
+  return is_update && share > kShareWarned;
 }
 
 }  // namespace

@@ -116,6 +116,7 @@ TEST_F(HttpApi, GivesAStoredLookAsTheJudgeReadsIt) {
   EXPECT_EQ(Get("/v1/rollouts/r/looks/1?stage=canary"), look);
   EXPECT_EQ(Get("/v1/rollouts/r/looks/1?stage=general", 404).at("code"), "E_NOT_FOUND");
   EXPECT_EQ(Get("/v1/rollouts/r/looks/1?stage=nowhere", 404).at("code"), "E_NOT_FOUND");
+  EXPECT_EQ(Get("/v1/rollouts/r/looks/1?variant=2", 404).at("code"), "E_NOT_FOUND");
   EXPECT_EQ(Get("/v1/rollouts/r/looks/x", 400).at("code"), "E_USAGE");
 }
 

@@ -321,6 +321,20 @@ class Publishing : public EngineCommands {
   }
 };
 
+TEST_F(Publishing, AdvisesNothingAboutDevicesThatHaveNothingYet) {
+  ASSERT_EQ(Run({"release", "sign", "b", "--key", "release.key"}).exit_code, 0);
+  engine_.On("HEAD " + ObjectPath("model"), {{200, ""}});
+  engine_.On("HEAD " + ObjectPath("images"), {{200, ""}});
+  engine_.On("POST /v1/releases", {{201, R"({"release":"d-v1","state":"published"})"}});
+  engine_.On("GET /v1/releases/d-v1/payloads", {{200, R"({"complete":true,"items":[
+                {"hardware":"a","kind":"full","base":"","class":"L","devices":2,
+                 "artifact_bytes":2000000,"payload_bytes":1800000}]})"}});
+  const Finished published = Run({"release", "publish", "b"});
+  EXPECT_EQ(published.exit_code, 0) << published.err;
+  EXPECT_NE(published.out.find("- (full)"), std::string::npos) << published.out;
+  EXPECT_EQ(published.err.find("warning"), std::string::npos) << published.err;
+}
+
 TEST_F(Publishing, UploadsWhatTheEngineLacksAndThenTheManifests) {
   ASSERT_EQ(Run({"release", "sign", "b", "--key", "release.key"}).exit_code, 0);
   engine_.On("PUT " + ObjectPath("model"), {{201, "{}"}});
