@@ -26,7 +26,11 @@ def wanted_files(index, folder):
 
 def fetch(package, entries, folder):
     with tempfile.TemporaryDirectory() as work:
-        subprocess.run(["npm", "pack", "--silent", package], cwd=work, check=True, stdout=subprocess.DEVNULL)
+        packed = subprocess.run(["npm", "pack", "--silent", "--fetch-retries=1", package], cwd=work,
+                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        if packed.returncode != 0:
+            sys.exit(f"E_NOT_CONNECTED: npm could not fetch {package}; reach its registry and run this again, "
+                     f"what came so far stays in {folder}")
         (archive,) = os.listdir(work)
         with tarfile.open(os.path.join(work, archive)) as tar:
             for path, entry in entries.items():
