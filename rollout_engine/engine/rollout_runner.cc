@@ -49,6 +49,10 @@ Status RolloutRunner::Resume(const Store& store, Turn& turn) {
   for (const auto& [id, entry] : parts_.log.all()) {
     changed_.insert(id);
     SLUICE_TRY(LoadLooks(store, entry.rollout));
+    std::optional<BootMs> newest;
+    for (const auto& [device, member] : entry.rollout.members)
+      newest = std::max(newest, member.activated_at);
+    if (newest) lately_active_[id] = *newest;
   }
   BlockWithdrawnPayloads();
   WantWhatIsMissing(turn.wall);
@@ -209,6 +213,7 @@ void RolloutRunner::CarryOut(RolloutEntry& entry, const OpenWindow& effect, Turn
       OpenEpochWindow(entry.rollout, fleet, turn.now);
       break;
     case OpenWindow::Kind::kDevice:
+      NoteActivation(entry.rollout.id, turn.now);
       OpenDeviceWindow(entry.rollout, effect.device, fleet, turn.now);
       parts_.telemetry.NoteChanged(effect.device);
       break;
@@ -298,16 +303,23 @@ bool RolloutRunner::Selects(const RolloutSpec& spec, const std::vector<const Rel
   return Fits(spec.selector, device);
 }
 
+/// Old rollouts leave the list, so that a device is looked up in few, however many there were.
+void RolloutRunner::NoteActivation(const std::string& rollout, BootMs at) {
+  std::erase_if(lately_active_, [&](const auto& known) { return at - known.second >= kSettleMs; });
+  lately_active_[rollout] = at;
+}
+
 /// How long yet until what another rollout did to it can be told from what this one does: an hour,
 /// or a stage of this rollout if that is shorter.
 std::int64_t RolloutRunner::UnsettledMs(const Rollout& rollout, const std::string& device,
                                         BootMs now) const {
   const std::int64_t settle_ms = std::min(kSettleMs, rollout.spec.stages.front().duration_ms);
   std::int64_t unsettled_ms = 0;
-  for (const auto& [id, entry] : parts_.log.all()) {
-    if (id == rollout.id) continue;
-    const auto member = entry.rollout.members.find(device);
-    if (member == entry.rollout.members.end() || !member->second.activated_at) continue;
+  for (const auto& [id, newest] : lately_active_) {
+    if (id == rollout.id || now - newest >= settle_ms) continue;
+    const auto& members = parts_.log.Find(id)->rollout.members;
+    const auto member = members.find(device);
+    if (member == members.end() || !member->second.activated_at) continue;
     unsettled_ms = std::max(unsettled_ms, settle_ms - (now - *member->second.activated_at));
   }
   return unsettled_ms;

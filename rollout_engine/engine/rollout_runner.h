@@ -89,6 +89,7 @@ class RolloutRunner {
   [[nodiscard]] Digest ManifestFor(const Rollout& rollout, const Member& member);
   void TakeFromOthers(const RolloutEntry& entry, Turn& turn);
   void FreezeIfSeveralStop(Turn& turn);
+  void NoteActivation(const std::string& rollout, BootMs at);
   [[nodiscard]] std::int64_t UnsettledMs(const Rollout& rollout, const std::string& device,
                                          BootMs now) const;
   [[nodiscard]] FleetDevice FleetDeviceOf(const Rollout& rollout, const Device& device,
@@ -99,7 +100,8 @@ class RolloutRunner {
   void WantWhatIsMissing(WallMs now);
 
   Parts parts_;
-  std::map<std::string, Looks> looks_;  // by rollout
+  std::map<std::string, Looks> looks_;           // by rollout
+  std::map<std::string, BootMs> lately_active_;  // rollouts by their newest activation
   std::set<std::string> changed_;
   std::set<std::pair<std::string, ErrorCode>> undeliverable_;  // rollout and code, told already
 };

@@ -29,6 +29,17 @@ Status CheckOneStory(const Release& release, const ReleaseManifest& manifest) {
   return {};
 }
 
+/// A verdict's key begins with the hardware that it is about, or with this word for all devices.
+constexpr std::string_view kAllDevices = "fleet";
+
+Status CheckHardware(const std::string& hardware) {
+  SLUICE_TRY(CheckRegistryId("hardware", hardware));
+  if (hardware != kAllDevices) return {};
+  return Fail(ErrorCode::kBadId,
+              "hardware: 'fleet' is the word for all devices in verdicts; give this hardware "
+              "another name, in the release and in its devices' hello");
+}
+
 }  // namespace
 
 std::string_view ReleaseStateName(ReleaseState state) noexcept {
@@ -82,7 +93,7 @@ Status CheckRelease(const Release& release) {
     }
     SLUICE_TRY(CheckOneStory(release, artifact.manifest));
     for (const std::string& hardware : artifact.manifest.hardware) {
-      SLUICE_TRY(CheckRegistryId("hardware", hardware));
+      SLUICE_TRY(CheckHardware(hardware));
       if (!named.insert(hardware).second) {
         return Fail(ErrorCode::kConflict, "release " + release.name + " names hardware " +
                                               hardware + " twice; one artifact per hardware");

@@ -254,6 +254,10 @@ TEST_F(SeveralRollouts, CountADeviceInNoArmRightAfterAnotherHasUpdatedIt) {
   ASSERT_TRUE(fleet_.Operate("promote", "first").ok());
   ASSERT_EQ(fleet_.StatusOf("first"), RolloutStatus::kCompleted);
   ASSERT_EQ(fleet_.CountOn("detector-v2"), 30);
+  fleet_.CrashEngine();  // a new process knows it too
+  ASSERT_TRUE(fleet_.StartEngine());
+  for (auto& device : fleet_.devices()) device->SayHello();
+  fleet_.Pass(1'000);
   StartOn("second", "", "detector-v3");
   int unsettled = 0;
   for (const auto& [id, member] : fleet_.rollout("second").members) {

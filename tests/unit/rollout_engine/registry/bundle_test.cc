@@ -91,6 +91,8 @@ TEST_F(BundleTest, RefusesWordsThatNoDeviceOrRegistryWouldTake) {
       {"look-alike name", [](auto& d) { d.name = "d\xd0\xb5tector"; }, ErrorCode::kBadId},
       {"model", [](auto& d) { d.model = "a b"; }, ErrorCode::kBadId},
       {"hardware", [](auto& d) { d.artifacts[0].hardware[1] = "a/b"; }, ErrorCode::kBadId},
+      {"hardware named as all devices", [](auto& d) { d.artifacts[0].hardware[1] = "fleet"; },
+       ErrorCode::kBadId},
       {"hardware twice", [](auto& d) { d.artifacts[0].hardware[1] = "edge-a"; },
        ErrorCode::kConflict},
       {"no hardware", [](auto& d) { d.artifacts[0].hardware.clear(); }, ErrorCode::kCfgIncomplete},
