@@ -5,12 +5,6 @@
 
 namespace sluice {
 
-Status MemorySource::ReadAt(std::uint64_t offset, std::span<std::uint8_t> out) const {
-  SLUICE_CHECK(offset <= bytes_.size() && out.size() <= bytes_.size() - offset);
-  std::copy_n(bytes_.begin() + static_cast<std::ptrdiff_t>(offset), out.size(), out.begin());
-  return {};
-}
-
 std::uint32_t ZlitPrefixMax(MemoryClass memory_class) noexcept {
   switch (memory_class) {
     case MemoryClass::kS:
@@ -49,11 +43,9 @@ Status DecodeBlock(Codec codec, MemoryClass memory_class, std::uint32_t allowed_
     case Codec::kRsyncZstd:
       return DecodeRsyncZstd(encoded, base, out);
     case Codec::kElem:
-      return DecodeElem(encoded, false, base, output.size(), out);
     case Codec::kQdelta:
-      return DecodeElem(encoded, true, base, output.size(), out);
     case Codec::kLowrank:
-      break;
+      return DecodeElem(encoded, codec, base, output, out);
   }
   // A new codec goes into kCodecMaskV1 and into the switch together.
   SLUICE_CHECK(false);
@@ -71,9 +63,8 @@ Status StreamBlock(Codec codec, std::uint32_t allowed_mask, const ByteSource& en
     case Codec::kRsync:
       return StreamRsync(encoded, base, out_length, sink);
     case Codec::kElem:
-      return StreamElem(encoded, false, base, block_offset, out_length, sink);
     case Codec::kQdelta:
-      return StreamElem(encoded, true, base, block_offset, out_length, sink);
+      return StreamElem(encoded, codec, base, block_offset, out_length, sink);
     case Codec::kZlit:
     case Codec::kRsyncZstd:
     case Codec::kLowrank:

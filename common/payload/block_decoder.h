@@ -48,9 +48,9 @@ inline constexpr std::size_t kPieceLengthMax = 4'096;
 /// short or long), E_DELTA_BOMB (output beyond out), E_DELTA_OPS (over kRsyncCommandsMax),
 /// E_CODEC_UNSUPPORTED (not in `allowed_mask` or not for `memory_class`), E_STORE_IO (a source
 /// failed). `encoded` was hashed by the caller before. `base` is empty for a full payload; `output`
-/// holds the blocks before this one and nothing else (ZLIT prefix). Keeps no state between blocks;
-/// on failure the contents of `out` are unspecified.
-/// REQUIRES: 0 < out.size() <= BlockSizeOf(memory_class).
+/// holds the blocks before this one and nothing else (ZLIT's prefix, LOWRANK's rows). Keeps no
+/// state between blocks; on failure the contents of `out` are unspecified. REQUIRES: 0 < out.size()
+/// <= BlockSizeOf(memory_class).
 Status DecodeBlock(Codec codec, MemoryClass memory_class, std::uint32_t allowed_mask,
                    ByteView encoded, const ByteSource& base, const ByteSource& output,
                    std::span<std::uint8_t> out);

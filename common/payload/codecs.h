@@ -20,16 +20,16 @@ Status DecodeRsync(ByteView encoded, const ByteSource& base, std::span<std::uint
 /// The same in one zstd frame.
 Status DecodeRsyncZstd(ByteView encoded, const ByteSource& base, std::span<std::uint8_t> out);
 
-/// Operations (elem_ops.h), then range-coded elements. `allows_qdelta`: a QDELTA block, which is an
-/// ELEM block with one more operation. `block_offset`: of the block in the output.
-Status DecodeElem(ByteView encoded, bool allows_qdelta, const ByteSource& base,
-                  std::uint64_t block_offset, std::span<std::uint8_t> out);
+/// Operations (elem_ops.h), then range-coded elements. `codec` is ELEM, QDELTA or LOWRANK: each has
+/// the operations of the one before and one more.
+Status DecodeElem(ByteView encoded, Codec codec, const ByteSource& base, const ByteSource& output,
+                  std::span<std::uint8_t> out);
 
 /// The codecs of class S, with pieces of kPieceLengthMax bytes in memory.
 Status StreamRaw(const ByteSource& encoded, std::uint32_t out_length, BlockSink& sink);
 Status StreamRsync(const ByteSource& encoded, const ByteSource& base, std::uint32_t out_length,
                    BlockSink& sink);
-Status StreamElem(const ByteSource& encoded, bool allows_qdelta, const ByteSource& base,
+Status StreamElem(const ByteSource& encoded, Codec codec, const ByteSource& base,
                   std::uint64_t block_offset, std::uint32_t out_length, BlockSink& sink);
 
 }  // namespace sluice

@@ -141,8 +141,9 @@ std::string_view CodecName(Codec codec) noexcept {
 }
 
 std::uint32_t CodecMaskOf(MemoryClass memory_class) noexcept {
-  constexpr std::uint32_t kWithZstd = CodecBit(Codec::kZlit) | CodecBit(Codec::kRsyncZstd);
-  return memory_class == MemoryClass::kS ? kCodecMaskV1 & ~kWithZstd : kCodecMaskV1;
+  constexpr std::uint32_t kTooMuchForS =
+      CodecBit(Codec::kZlit) | CodecBit(Codec::kRsyncZstd) | CodecBit(Codec::kLowrank);
+  return memory_class == MemoryClass::kS ? kCodecMaskV1 & ~kTooMuchForS : kCodecMaskV1;
 }
 
 std::uint32_t BlockSizeOf(MemoryClass memory_class) noexcept {

@@ -24,14 +24,14 @@ enum class Codec : std::uint8_t {
   kRsyncZstd = 3,
   kElem = 4,
   kQdelta = 5,
-  kLowrank = 6,  // reserved: refused with E_CODEC_UNSUPPORTED
+  kLowrank = 6,
 };
-inline constexpr std::uint32_t kCodecMaskV1 = 0b11'1111;  // what this build decodes
+inline constexpr std::uint32_t kCodecMaskV1 = 0b111'1111;  // what this build decodes
 std::string_view CodecName(Codec codec) noexcept;
 constexpr std::uint32_t CodecBit(Codec codec) { return 1u << static_cast<unsigned>(codec); }
 
 /// What a device of the class decodes: all of kCodecMaskV1 in M and L; in S, which has no room for
-/// zstd, not ZLIT and RSYNC+ZSTD.
+/// zstd and cannot read earlier output at random, not ZLIT, RSYNC+ZSTD and LOWRANK.
 std::uint32_t CodecMaskOf(MemoryClass memory_class) noexcept;
 /// 16,384 in S, 65,536 in M and L.
 std::uint32_t BlockSizeOf(MemoryClass memory_class) noexcept;

@@ -164,12 +164,16 @@ Status DecodeSteps(RangeInput& input, DeltaModels& models, DeltaContext& shared_
 }  // namespace
 
 ElemDecoder::ElemDecoder(const ByteSource& encoded, const ByteSource& base,
-                         std::uint64_t block_offset)
-    : encoded_(encoded), base_(base), ops_(encoded, block_offset) {}
+                         std::uint64_t block_offset, const ByteSource* output)
+    : encoded_(encoded),
+      base_(base),
+      output_(output),
+      ops_(encoded, block_offset),
+      op_out_(block_offset) {}
 
-Status ElemDecoder::Open(std::uint32_t out_length, bool allows_qdelta) {
-  SLUICE_ASSIGN(const ElemOpsSummary summary,
-                CheckElemOps(ops_, base_.size(), out_length, allows_qdelta));
+Status ElemDecoder::Open(std::uint32_t out_length, Codec codec) {
+  SLUICE_CHECK(codec != Codec::kLowrank || output_ != nullptr);
+  SLUICE_ASSIGN(const ElemOpsSummary summary, CheckElemOps(ops_, base_.size(), out_length, codec));
   SLUICE_ASSIGN(ops_left_, ops_.TakeCount());
   if (!summary.has_deltas && !summary.has_literals) {
     if (summary.coder_at != encoded_.size()) return Corrupt("bytes after the last copy");
@@ -183,11 +187,13 @@ Status ElemDecoder::Open(std::uint32_t out_length, bool allows_qdelta) {
     literal_models_ = std::make_unique_for_overwrite<LiteralModels>();
     literal_models_->Reset();
   }
+  if (summary.has_lowrank) predictor_ = std::make_unique<LowrankPredictor>(base_, *output_);
   input_ = std::make_unique<RangeInput>(encoded_, summary.coder_at);
   return input_->Open();
 }
 
 Status ElemDecoder::NextOp() {
+  op_out_ += op_.length;
   SLUICE_ASSIGN(op_, ops_.Take(base_.size()));
   --ops_left_;
   op_left_ = op_.length;
@@ -232,14 +238,44 @@ Status ElemDecoder::DecodeElementsOf(std::span<std::uint8_t> bytes) {
 }
 
 Status ElemDecoder::DecodeElements(std::span<std::uint8_t> bytes) {
+  if (op_.type == ElemOp::Type::kLowrank) {
+    const std::uint32_t first = (op_.length - op_left_) / ElementWidth(op_.kind);
+    SLUICE_TRY(predictor_->Predict(op_, {encoded_, op_.coefficients_at, op_out_}, first, bytes));
+  }
   return WithKind(op_.kind, [&](auto kind) { return DecodeElementsOf<kind()>(bytes); });
 }
 
-Status DecodeElem(ByteView encoded, bool allows_qdelta, const ByteSource& base,
-                  std::uint64_t block_offset, std::span<std::uint8_t> out) {
+namespace {
+
+/// The blocks before, and of this one what is decoded.
+class OutputSoFar final : public ByteSource {
+ public:
+  OutputSoFar(const ByteSource& before, ByteView block) : before_(before), block_(block) {}
+  [[nodiscard]] std::uint64_t size() const override { return before_.size() + block_.size(); }
+  Status ReadAt(std::uint64_t offset, std::span<std::uint8_t> out) const override {
+    const std::uint64_t block_at = before_.size();
+    const std::size_t from_before =
+        offset >= block_at
+            ? 0
+            : static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), block_at - offset));
+    if (from_before > 0) SLUICE_TRY(before_.ReadAt(offset, out.first(from_before)));
+    if (from_before == out.size()) return {};
+    return MemorySource(block_).ReadAt(offset + from_before - block_at, out.subspan(from_before));
+  }
+
+ private:
+  const ByteSource& before_;
+  ByteView block_;
+};
+
+}  // namespace
+
+Status DecodeElem(ByteView encoded, Codec codec, const ByteSource& base, const ByteSource& output,
+                  std::span<std::uint8_t> out) {
   const MemorySource source(encoded);
-  ElemDecoder decoder(source, base, block_offset);
-  SLUICE_TRY(decoder.Open(static_cast<std::uint32_t>(out.size()), allows_qdelta));
+  const OutputSoFar output_so_far(output, out);
+  ElemDecoder decoder(source, base, output.size(), &output_so_far);
+  SLUICE_TRY(decoder.Open(static_cast<std::uint32_t>(out.size()), codec));
   for (;;) {
     SLUICE_ASSIGN(const std::uint32_t length, decoder.Decode(out));
     if (length == 0) return {};
@@ -247,10 +283,10 @@ Status DecodeElem(ByteView encoded, bool allows_qdelta, const ByteSource& base,
   }
 }
 
-Status StreamElem(const ByteSource& encoded, bool allows_qdelta, const ByteSource& base,
+Status StreamElem(const ByteSource& encoded, Codec codec, const ByteSource& base,
                   std::uint64_t block_offset, std::uint32_t out_length, BlockSink& sink) {
   ElemDecoder decoder(encoded, base, block_offset);
-  SLUICE_TRY(decoder.Open(out_length, allows_qdelta));
+  SLUICE_TRY(decoder.Open(out_length, codec));
   Bytes piece(kPieceLengthMax);
   for (;;) {
     SLUICE_ASSIGN(const std::uint32_t length, decoder.Decode(piece));

@@ -8,7 +8,7 @@
 namespace sluice {
 namespace {
 
-constexpr std::uint8_t kTypes = 4;
+constexpr std::uint8_t kTypes = 5;
 // 8 significant bits: a product with 15 more is exact, and a fused multiply-add gives the same sum.
 constexpr std::uint32_t kStepZeroBits = 0xFFFF;
 
@@ -27,7 +27,13 @@ Status CheckKind(ElemOp::Type type, ElementKind kind) {
     return Corrupt("bytes are no elements to take a difference of");
   }
   if (type == ElemOp::Type::kQdelta && !IsFloat(kind)) return Corrupt("only floats have steps");
+  if (type == ElemOp::Type::kLowrank && !IsFloat(kind)) return Corrupt("only floats have rows");
   return {};
+}
+
+ElemOp::Type LastTypeOf(Codec codec) {
+  if (codec == Codec::kElem) return ElemOp::Type::kLiteral;
+  return codec == Codec::kQdelta ? ElemOp::Type::kQdelta : ElemOp::Type::kLowrank;
 }
 
 }  // namespace
@@ -40,6 +46,13 @@ void AppendElemOp(Bytes& to, const ElemOp& op, std::uint64_t& expected_base) {
   AppendUvarint(to, ZigZag(static_cast<std::int64_t>(op.base_offset - expected_base)));
   expected_base = op.base_offset + op.length;
   if (op.type == ElemOp::Type::kQdelta) AppendLe(to, std::bit_cast<std::uint32_t>(op.step));
+  if (op.type != ElemOp::Type::kLowrank) return;
+  AppendUvarint(to, op.rows.row_elements);
+  AppendUvarint(to, op.rows.column);
+  to.push_back(op.rows.count);
+  to.push_back(op.rows.fraction_bits);
+  for (std::uint32_t k = 0; k < op.rows.count; ++k) AppendUvarint(to, op.rows.back[k]);
+  Append(to, op.coefficients);
 }
 
 Result<ByteView> ElemOpReader::Ahead() {
@@ -61,6 +74,44 @@ Result<std::uint32_t> ElemOpReader::TakeCount() {
   }
   position_ += 2;
   return count;
+}
+
+Status ElemOpReader::TakeRows(ElemOp& op) {
+  LowrankRows& rows = op.rows;
+  SLUICE_ASSIGN(ByteView ahead, Ahead());
+  const std::size_t length_ahead = ahead.size();
+  SLUICE_ASSIGN(const std::uint64_t row_elements, TakeUvarint(ahead));
+  SLUICE_ASSIGN(const std::uint64_t column, TakeUvarint(ahead));
+  if (ahead.size() < 2) return Corrupt("cut off in its operations");
+  if (row_elements > UINT32_MAX || column >= row_elements) return Corrupt("no column of a row");
+  rows.row_elements = static_cast<std::uint32_t>(row_elements);
+  rows.column = static_cast<std::uint32_t>(column);
+  rows.count = ahead[0];
+  rows.fraction_bits = ahead[1];
+  position_ += length_ahead - ahead.size() + 2;
+  if (rows.count == 0 || rows.count > kLowrankRowsMax ||
+      rows.fraction_bits > kLowrankFractionBitsMax) {
+    return Corrupt("names no rows, too many, or coefficients of no known form");
+  }
+  const std::uint32_t width = ElementWidth(op.kind);
+  const std::uint64_t row_before = std::min(out_next_, op.base_offset);
+  if (row_before < column * width) return Corrupt("a row begins before its file");
+  const std::uint64_t back_max = (row_before - column * width) / (row_elements * width);
+  for (std::uint32_t k = 0; k < rows.count; ++k) {
+    SLUICE_ASSIGN(ahead, Ahead());
+    const std::size_t before = ahead.size();
+    SLUICE_ASSIGN(const std::uint64_t back, TakeUvarint(ahead));
+    if (back == 0 || back > back_max || back > UINT32_MAX) {
+      return Corrupt("row " + std::to_string(back) + " before it lies outside");
+    }
+    rows.back[k] = static_cast<std::uint32_t>(back);
+    position_ += before - ahead.size();
+  }
+  op.coefficients_at = position_;
+  const std::uint64_t coefficient_bytes = rows.CoefficientBytes(op.length / width);
+  if (coefficient_bytes > encoded_.size() - position_) return Corrupt("cut off in coefficients");
+  position_ += coefficient_bytes;
+  return {};
 }
 
 Result<ElemOp> ElemOpReader::Take(std::uint64_t base_size) {
@@ -98,11 +149,13 @@ Result<ElemOp> ElemOpReader::Take(std::uint64_t base_size) {
     ahead = ahead.subspan(sizeof op.step);
   }
   position_ += length_ahead - ahead.size();
+  if (op.type == ElemOp::Type::kLowrank) SLUICE_TRY(TakeRows(op));
+  out_next_ += op.length;
   return op;
 }
 
 Result<ElemOpsSummary> CheckElemOps(ElemOpReader reader, std::uint64_t base_size,
-                                    std::uint32_t out_length, bool allows_qdelta) {
+                                    std::uint32_t out_length, Codec codec) {
   ElemOpsSummary summary;
   SLUICE_ASSIGN(summary.count, reader.TakeCount());
   std::uint32_t left = out_length;
@@ -114,11 +167,12 @@ Result<ElemOpsSummary> CheckElemOps(ElemOpReader reader, std::uint64_t base_size
           "elem block: more output than the block holds; do not trust who made this payload");
     }
     left -= op.length;
-    if (op.type == ElemOp::Type::kQdelta && !allows_qdelta) {
-      return Corrupt("an operation of qdelta blocks");
+    if (op.type > LastTypeOf(codec)) {
+      return Corrupt("an operation that " + std::string(CodecName(codec)) + " blocks lack");
     }
-    summary.has_deltas |= op.type == ElemOp::Type::kDelta || op.type == ElemOp::Type::kQdelta;
     summary.has_literals |= op.type == ElemOp::Type::kLiteral;
+    summary.has_lowrank |= op.type == ElemOp::Type::kLowrank;
+    summary.has_deltas |= op.type != ElemOp::Type::kCopy && op.type != ElemOp::Type::kLiteral;
   }
   if (left != 0) return Corrupt("output ends " + std::to_string(left) + " bytes early");
   summary.coder_at = reader.position();

@@ -52,7 +52,8 @@ EncodeOptions EncodeOptionsOf(const DeltaOptions& options) {
       encode.codec_mask = kRaw | CodecBit(Codec::kZlit);
       break;
     case CodecChoice::kElem:
-      encode.codec_mask = kRaw | CodecBit(Codec::kElem) | CodecBit(Codec::kQdelta);
+      encode.codec_mask =
+          kRaw | CodecBit(Codec::kElem) | CodecBit(Codec::kQdelta) | CodecBit(Codec::kLowrank);
       break;
   }
   return encode;

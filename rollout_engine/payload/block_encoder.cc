@@ -80,7 +80,7 @@ class Smallest {
 }  // namespace
 
 struct BlockEncoder::Impl {
-  explicit Impl(const BlockEncoderInput& all) : input(all), elem(all.base) {}
+  explicit Impl(const BlockEncoderInput& all) : input(all), elem(all.base, all.artifact) {}
 
   BlockEncoderInput input;
   ElemEncoder elem;
@@ -166,9 +166,11 @@ Result<bool> BlockEncoder::Impl::MayBeatWith(ByteView prefix, std::size_t length
 void BlockEncoder::Impl::OfferElem(Codec codec, std::uint64_t offset, ByteView content,
                                    Smallest& smallest) {
   ElemOpList tried;
-  for (const std::uint64_t kept_copy_min : kKeptCopyMins) {
-    ElemOpList ops =
-        input.plan.Ops(offset, offset + content.size(), kept_copy_min, codec == Codec::kQdelta);
+  // Rows are costly to fit, and where they help hardly anything is copied.
+  std::span<const std::uint64_t> kept_copy_mins = kKeptCopyMins;
+  if (codec == Codec::kLowrank) kept_copy_mins = kept_copy_mins.last(1);
+  for (const std::uint64_t kept_copy_min : kept_copy_mins) {
+    ElemOpList ops = input.plan.Ops(offset, offset + content.size(), kept_copy_min, codec);
     if (ops == tried) break;
     auto bytes = elem.Encode(ops, content, offset, smallest.LengthMax());
     if (bytes) smallest.Offer(codec, *std::move(bytes));
@@ -249,6 +251,9 @@ Result<EncodedBlock> BlockEncoder::Encode(std::uint64_t offset, std::uint32_t le
   }
   if (impl_->Allows(Codec::kQdelta) && impl_->input.plan.HasSteps(offset, offset + length)) {
     impl_->OfferElem(Codec::kQdelta, offset, content, smallest);
+  }
+  if (impl_->Allows(Codec::kLowrank) && impl_->input.plan.HasRows(offset, offset + length)) {
+    impl_->OfferElem(Codec::kLowrank, offset, content, smallest);
   }
   SLUICE_TRY(impl_->OfferZstd(extents, delta, offset, content, smallest));
   return smallest.Take();

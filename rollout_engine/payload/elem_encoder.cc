@@ -4,6 +4,7 @@
 
 #include "common/base/check.h"
 #include "common/payload/element_bits.h"
+#include "common/payload/lowrank_predictor.h"
 #include "rollout_engine/payload/range_encoder.h"
 #include "rollout_engine/payload/snap.h"
 
@@ -53,7 +54,16 @@ bool ForElements(RangeEncoder& shared, const std::uint8_t* room_end, std::size_t
 }  // namespace
 
 struct ElemEncoder::Impl {
+  Impl(ByteView base_bytes, ByteView artifact)
+      : base(base_bytes),
+        base_source(base_bytes),
+        artifact_source(artifact),
+        predictor(base_source, artifact_source) {}
+
   ByteView base;
+  MemorySource base_source, artifact_source;
+  LowrankPredictor predictor;
+  Bytes expected;  // elements, of one operation
   DeltaModels delta_models;
   LiteralModels literal_models;
   RangeEncoder coder;
@@ -66,8 +76,10 @@ struct ElemEncoder::Impl {
   template <ElementKind kKind>
   bool PutSteps(float step, ByteView old_bytes, ByteView new_bytes);
   template <ElementKind kKind>
-  bool PutElementsOf(const ElemOp& op, ByteView content);
-  bool PutElements(const ElemOp& op, ByteView content);
+  bool PutElementsOf(const ElemOp& op, std::uint64_t out_offset, ByteView content);
+  bool PutElements(const ElemOp& op, std::uint64_t out_offset, ByteView content);
+  /// What a LOWRANK's elements are expected to be, by the decoder's own arithmetic.
+  ByteView Expected(const ElemOp& op, std::uint64_t out_offset, ByteView old_bytes);
 
   [[nodiscard]] const std::uint8_t* room_end() const { return room.data() + room.size(); }
   void ResetModels() {
@@ -142,21 +154,36 @@ bool ElemEncoder::Impl::PutSteps(float step, ByteView old_bytes, ByteView new_by
       });
 }
 
+ByteView ElemEncoder::Impl::Expected(const ElemOp& op, std::uint64_t out_offset,
+                                     ByteView old_bytes) {
+  expected.assign(old_bytes.begin(), old_bytes.end());
+  const MemorySource coefficients(op.coefficients);
+  const Status predicted = predictor.Predict(op, {coefficients, 0, out_offset}, 0, expected);
+  SLUICE_CHECK(predicted.has_value());  // nothing but memory is read
+  return expected;
+}
+
 template <ElementKind kKind>
-bool ElemEncoder::Impl::PutElementsOf(const ElemOp& op, ByteView content) {
+bool ElemEncoder::Impl::PutElementsOf(const ElemOp& op, std::uint64_t out_offset,
+                                      ByteView content) {
   if (op.type == ElemOp::Type::kLiteral) return PutLiterals<kKind>(content);
   const ByteView old_bytes = base.subspan(op.base_offset, content.size());
   if constexpr (IsFloat(kKind)) {
     if (op.type == ElemOp::Type::kQdelta) return PutSteps<kKind>(op.step, old_bytes, content);
+    if (op.type == ElemOp::Type::kLowrank) {
+      return PutDeltas<kKind>(Expected(op, out_offset, old_bytes), content);
+    }
   }
   return PutDeltas<kKind>(old_bytes, content);
 }
 
-bool ElemEncoder::Impl::PutElements(const ElemOp& op, ByteView content) {
-  return WithKind(op.kind, [&](auto kind) { return PutElementsOf<kind()>(op, content); });
+bool ElemEncoder::Impl::PutElements(const ElemOp& op, std::uint64_t out_offset, ByteView content) {
+  return WithKind(op.kind,
+                  [&](auto kind) { return PutElementsOf<kind()>(op, out_offset, content); });
 }
 
-ElemEncoder::ElemEncoder(ByteView base) : impl_(std::make_unique<Impl>()) { impl_->base = base; }
+ElemEncoder::ElemEncoder(ByteView base, ByteView artifact)
+    : impl_(std::make_unique<Impl>(base, artifact)) {}
 ElemEncoder::~ElemEncoder() = default;
 
 std::optional<Bytes> ElemEncoder::Encode(const ElemOpList& ops, ByteView content,
@@ -177,7 +204,7 @@ std::optional<Bytes> ElemEncoder::Encode(const ElemOpList& ops, ByteView content
     std::size_t at = 0;
     for (const ElemOp& op : ops) {
       if (op.type != ElemOp::Type::kCopy &&
-          !impl_->PutElements(op, content.subspan(at, op.length))) {
+          !impl_->PutElements(op, block_offset + at, content.subspan(at, op.length))) {
         return std::nullopt;
       }
       at += op.length;
@@ -190,12 +217,12 @@ std::optional<Bytes> ElemEncoder::Encode(const ElemOpList& ops, ByteView content
 }
 
 std::uint64_t ElemEncoder::CodedLength(const ElemOp& op, ByteView content) {
-  SLUICE_CHECK(op.type != ElemOp::Type::kCopy);
+  SLUICE_CHECK(op.type != ElemOp::Type::kCopy && op.type != ElemOp::Type::kLowrank);
   impl_->ResetModels();
   // Where this is too little, no other operation does worse.
   impl_->room.resize(2 * content.size() + 2 * kElementBytesMax);
   impl_->coder.Begin(impl_->room.data());
-  if (!impl_->PutElements(op, content)) return impl_->room.size();
+  if (!impl_->PutElements(op, 0, content)) return impl_->room.size();
   return static_cast<std::uint64_t>(impl_->coder.next - impl_->room.data());
 }
 

@@ -19,6 +19,9 @@ constexpr std::uint64_t kCopyLengthMin = 32;
 constexpr std::uint64_t kTypedLengthMin = 32;
 constexpr double kEntropyShare = 0.9;
 
+// Once this many times its rank of a tensor's rows are known, more of them do not help.
+constexpr std::uint64_t kRowsForRank = 8;
+
 // Bits that literals hardly take less than: sign and mantissa travel as they are; of bytes nine
 // tenths of their order-0 entropy, since models that follow the bytes beat it now and then.
 double LiteralBitsMin(ElementKind kind, ByteView elements) {
@@ -54,19 +57,20 @@ class ElemPlan::Writer {
   void Steps(ElementKind kind, std::uint64_t base_offset, std::uint64_t length, float step) {
     Add({ElemOp::Type::kQdelta, kind, 0, base_offset, step}, length);
   }
-  ElemOpList Take() { return std::move(ops_); }
-
- private:
   void Add(ElemOp op, std::uint64_t length) {
     if (length == 0) return;
     op.length = static_cast<std::uint32_t>(length);
     if (!ops_.empty() && GoesOn(ops_.back(), op)) {
       ops_.back().length += op.length;
     } else {
-      ops_.push_back(op);
+      ops_.push_back(std::move(op));
     }
   }
+  ElemOpList Take() { return std::move(ops_); }
+
+ private:
   static bool GoesOn(const ElemOp& last, const ElemOp& op) {
+    if (op.type == ElemOp::Type::kLowrank) return false;
     if (last.type != op.type || last.kind != op.kind || last.step != op.step) return false;
     return op.type == ElemOp::Type::kLiteral || last.base_offset + last.length == op.base_offset;
   }
@@ -77,8 +81,12 @@ class ElemPlan::Writer {
 /// One stretch of the artifact on its way into operations.
 class ElemPlan::Stretch {
  public:
-  Stretch(const ElemPlan& plan, Writer& writer, std::uint64_t kept_copy_min, bool use_steps)
-      : plan_(plan), writer_(writer), kept_copy_min_(kept_copy_min), use_steps_(use_steps) {}
+  Stretch(const ElemPlan& plan, Writer& writer, std::uint64_t kept_copy_min, Codec codec)
+      : plan_(plan),
+        writer_(writer),
+        kept_copy_min_(kept_copy_min),
+        use_steps_(codec != Codec::kElem),
+        use_rows_(codec == Codec::kLowrank) {}
 
   void AddUntyped(std::uint64_t begin, std::uint64_t end) {
     for (const Extent& part : CutExtents(plan_.extents_, begin, end)) {
@@ -128,14 +136,45 @@ class ElemPlan::Stretch {
       return writer_.Literal(ElementKind::kBytes, end - begin);
     }
     writer_.Literal(ElementKind::kBytes, from - begin);
-    if (!extent.base_offset) {
-      writer_.Literal(extent.kind, to - from);
+    if (use_rows_ && tensor.rank != 0) {
+      AddRows(tensor, from, to);
     } else if (use_steps_ && tensor.step != 0) {
       AddSteps(tensor, from, to);
     } else {
-      writer_.Delta(extent.kind, *extent.base_offset + (from - extent.offset), to - from);
+      AddPlain(extent, from, to);
     }
     writer_.Literal(ElementKind::kBytes, end - to);
+  }
+
+  // Whole elements, with or without their old ones.
+  void AddPlain(const TensorExtent& extent, std::uint64_t begin, std::uint64_t end) {
+    if (extent.base_offset) {
+      writer_.Delta(extent.kind, *extent.base_offset + (begin - extent.offset), end - begin);
+    } else {
+      writer_.Literal(extent.kind, end - begin);
+    }
+  }
+
+  // Near a tensor's front, operations are short: each may name rows that the one before could not.
+  void AddRows(const PlannedTensor& tensor, std::uint64_t begin, std::uint64_t end) {
+    const TensorExtent& extent = tensor.extent;
+    const MatrixPair matrix = plan_.MatrixOf(extent, tensor.old_offset);
+    for (std::uint64_t at = begin - extent.offset; at < end - extent.offset;) {
+      const std::uint64_t rows_before = at / matrix.row_bytes();
+      std::uint64_t op_end = end - extent.offset;
+      if (rows_before < kRowsForRank * tensor.rank) {
+        const std::uint64_t rows = std::max<std::uint64_t>(tensor.rank, 2 * rows_before);
+        op_end = std::min(op_end, rows * matrix.row_bytes());
+      }
+      auto op = FitLowrank(matrix, at, op_end);
+      if (op) {
+        op->base_offset = tensor.old_offset + at;
+        writer_.Add(*std::move(op), op_end - at);
+      } else {
+        AddPlain(extent, extent.offset + at, extent.offset + op_end);
+      }
+      at = op_end;
+    }
   }
 
   // Elements that no number of steps leads to go as differences.
@@ -161,6 +200,7 @@ class ElemPlan::Stretch {
   Writer& writer_;
   std::uint64_t kept_copy_min_;
   bool use_steps_;
+  bool use_rows_;
 };
 
 ElemPlan::ElemPlan(Input input, unsigned threads)
@@ -176,8 +216,9 @@ ElemPlan::ElemPlan(Input input, unsigned threads)
 }
 
 ElemPlan::PlannedTensor ElemPlan::Choose(const TensorExtent& tensor, ElemEncoder& encoder) const {
-  PlannedTensor planned{tensor, 0};
+  PlannedTensor planned{.extent = tensor};
   if (!tensor.base_offset) return planned;
+  planned.old_offset = *tensor.base_offset;
   if (tensor.kind == ElementKind::kBytes) {
     planned.extent.base_offset.reset();
     return planned;
@@ -187,6 +228,9 @@ ElemPlan::PlannedTensor ElemPlan::Choose(const TensorExtent& tensor, ElemEncoder
                                    artifact_.subspan(tensor.offset, tensor.length));
     planned.step = step.value_or(0);
     if (step) return planned;
+    if (tensor.row_elements != 0) {
+      planned.rank = RankOfChanges(MatrixOf(tensor, planned.old_offset));
+    }
   }
   const std::uint64_t elements =
       std::min(kSampleElements, tensor.length / ElementWidth(tensor.kind));
@@ -209,18 +253,32 @@ std::vector<ElemPlan::PlannedTensor>::const_iterator ElemPlan::FirstEndingAfter(
   });
 }
 
-bool ElemPlan::HasSteps(std::uint64_t begin, std::uint64_t end) const {
+MatrixPair ElemPlan::MatrixOf(const TensorExtent& tensor, std::uint64_t old_offset) const {
+  return {tensor.kind, tensor.row_elements, base_.subspan(old_offset, tensor.length),
+          artifact_.subspan(tensor.offset, tensor.length)};
+}
+
+template <class Predicate>
+bool ElemPlan::AnyIn(std::uint64_t begin, std::uint64_t end, const Predicate& holds) const {
   for (auto tensor = FirstEndingAfter(begin);
        tensor != tensors_.end() && tensor->extent.offset < end; ++tensor) {
-    if (tensor->step != 0) return true;
+    if (holds(*tensor)) return true;
   }
   return false;
 }
 
+bool ElemPlan::HasSteps(std::uint64_t begin, std::uint64_t end) const {
+  return AnyIn(begin, end, [](const PlannedTensor& tensor) { return tensor.step != 0; });
+}
+
+bool ElemPlan::HasRows(std::uint64_t begin, std::uint64_t end) const {
+  return AnyIn(begin, end, [](const PlannedTensor& tensor) { return tensor.rank != 0; });
+}
+
 ElemOpList ElemPlan::Ops(std::uint64_t begin, std::uint64_t end, std::uint64_t kept_copy_min,
-                         bool use_steps) const {
+                         Codec codec) const {
   Writer writer;
-  Stretch stretch(*this, writer, kept_copy_min, use_steps);
+  Stretch stretch(*this, writer, kept_copy_min, codec);
   auto tensor = FirstEndingAfter(begin);
   for (std::uint64_t at = begin; at < end; ++tensor) {
     const bool is_last = tensor == tensors_.end() || tensor->extent.offset >= end;
@@ -232,7 +290,7 @@ ElemOpList ElemPlan::Ops(std::uint64_t begin, std::uint64_t end, std::uint64_t k
   }
   ElemOpList ops = writer.Take();
   if (ops.size() <= kElemOpsMax) return ops;
-  if (use_steps) return Ops(begin, end, kept_copy_min, false);
+  if (codec != Codec::kElem) return Ops(begin, end, kept_copy_min, Codec::kElem);
   Writer plain;
   plain.Literal(ElementKind::kBytes, end - begin);
   return plain.Take();

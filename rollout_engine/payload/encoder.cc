@@ -103,7 +103,8 @@ Result<EncodedPayload> Encode(const BaseSignature* base, ByteView artifact,
     SLUICE_ASSIGN(extents, base->Match(artifact));
   }
   const unsigned threads = EncoderThreads();
-  constexpr std::uint32_t kWithElements = CodecBit(Codec::kElem) | CodecBit(Codec::kQdelta);
+  constexpr std::uint32_t kWithElements =
+      CodecBit(Codec::kElem) | CodecBit(Codec::kQdelta) | CodecBit(Codec::kLowrank);
   TensorExtentList tensors;
   if ((codec_mask & kWithElements) != 0) tensors = MapTensors(base_bytes, artifact);
   const ElemPlan plan({base_bytes.value_or(ByteView{}), artifact, extents, std::move(tensors)},

@@ -45,6 +45,12 @@ class Message {
     }
     return !bad_;
   }
+  // The next of packed numbers instead of a field.
+  bool NextNumber(std::uint64_t& number) {
+    if (left_.empty() || bad_) return false;
+    number = TakeVarint();
+    return !bad_;
+  }
   [[nodiscard]] bool bad() const { return bad_; }
 
  private:
@@ -185,8 +191,10 @@ class OnnxWalk {
   bool Initializer(ByteView bytes, std::string_view name) {
     std::uint64_t data_type = 0;
     ByteView raw, floats;
+    MatrixShape shape;
     Message tensor(bytes);
     for (Field field; tensor.Next(field);) {
+      if (field.number == 1) AddDimensions(field, shape);
       if (field.number == 2 && field.wire == Wire::kVarint) data_type = field.value;
       if (field.wire != Wire::kBytes) continue;
       if (field.number == 4) floats = field.bytes;
@@ -194,14 +202,22 @@ class OnnxWalk {
       if (field.number == 9) raw = field.bytes;
     }
     if (tensor.bad() || tensors_.size() == kTensorsMax) return false;
-    if (!raw.empty()) Add(name, raw, KindOf(data_type));
-    if (!floats.empty()) Add(name, floats, ElementKind::kF32);
+    if (!raw.empty()) Add(name, raw, KindOf(data_type), shape);
+    if (!floats.empty()) Add(name, floats, ElementKind::kF32, shape);
     return true;
   }
 
-  void Add(std::string_view name, ByteView data, ElementKind kind) {
+  // One, or several packed.
+  static void AddDimensions(const Field& field, MatrixShape& shape) {
+    if (field.wire == Wire::kVarint) shape.Add(field.value);
+    Message packed(field.bytes);
+    for (std::uint64_t dimension = 0; packed.NextNumber(dimension);) shape.Add(dimension);
+  }
+
+  void Add(std::string_view name, ByteView data, ElementKind kind, const MatrixShape& shape) {
     tensors_.push_back({std::string(name.substr(0, kTensorNameBytesMax)),
-                        static_cast<std::uint64_t>(data.data() - file_.data()), data.size(), kind});
+                        static_cast<std::uint64_t>(data.data() - file_.data()), data.size(), kind,
+                        shape.RowElements(data.size() / ElementWidth(kind))});
   }
 
   const ByteView file_;

@@ -47,6 +47,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
     return name.size() <= kTensorNameBytesMax;
   }
   bool number_unsigned(std::uint64_t value) override {
+    if (depth_ == 3 && member_ == "shape") shape_.Add(value);
     if (depth_ != 3 || member_ != "data_offsets") return true;
     if (offset_count_ == 2) return false;
     offsets_[offset_count_++] = value;
@@ -71,13 +72,16 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
     member_.clear();
     dtype_.clear();
     offset_count_ = 0;
+    shape_ = {};
   }
   bool End() {
     if (name_ == "__metadata__") return true;
     if (offset_count_ != 2 || offsets_[0] > offsets_[1] || offsets_[1] > data_size_) return false;
     if (tensors_.size() == kTensorsMax) return false;
-    tensors_.push_back(
-        {name_, data_begin_ + offsets_[0], offsets_[1] - offsets_[0], KindOf(dtype_)});
+    const std::uint64_t length = offsets_[1] - offsets_[0];
+    const ElementKind kind = KindOf(dtype_);
+    tensors_.push_back({name_, data_begin_ + offsets_[0], length, kind,
+                        shape_.RowElements(length / ElementWidth(kind))});
     return true;
   }
 
@@ -87,6 +91,7 @@ class HeaderReader final : public nlohmann::json_sax<Json> {
   std::string name_, member_, dtype_;  // of the tensor that is being read
   std::array<std::uint64_t, 2> offsets_{};
   std::size_t offset_count_ = 0;
+  MatrixShape shape_;
   TensorList tensors_;
 };
 

@@ -53,6 +53,22 @@ TensorList WalkEmbeddedTflite(ByteView file) {
 
 }  // namespace
 
+void MatrixShape::Add(std::uint64_t dimension) {
+  if (rows_ == 1) {
+    rows_ = dimension;
+  } else if (dimension != 0 && row_elements_ > UINT32_MAX / dimension) {
+    row_elements_ = 0;
+  } else {
+    row_elements_ *= dimension;
+  }
+}
+
+std::uint32_t MatrixShape::RowElements(std::uint64_t elements) const {
+  const bool fits =
+      row_elements_ != 0 && elements % row_elements_ == 0 && elements / row_elements_ == rows_;
+  return fits ? static_cast<std::uint32_t>(row_elements_) : 0;
+}
+
 TensorList WalkTensors(ByteView file) {
   if (auto tensors = WalkSafetensors(file)) return Normalised(*std::move(tensors));
   if (auto tensors = WalkOnnx(file)) return Normalised(*std::move(tensors));

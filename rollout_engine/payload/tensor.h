@@ -15,7 +15,20 @@ struct Tensor {
   std::uint64_t offset = 0;  // into the file
   std::uint64_t length = 0;  // bytes, a multiple of ElementWidth(kind), never 0
   ElementKind kind = ElementKind::kBytes;
+  std::uint32_t row_elements = 0;  // as MatrixShape has it; 0: unknown
   friend bool operator==(const Tensor&, const Tensor&) = default;
+};
+
+/// A tensor's shape seen as a matrix: the first dimension above 1 counts its rows.
+class MatrixShape {
+ public:
+  void Add(std::uint64_t dimension);
+  /// Elements of a row; 0 unless the dimensions are those of `elements` elements.
+  [[nodiscard]] std::uint32_t RowElements(std::uint64_t elements) const;
+
+ private:
+  std::uint64_t rows_ = 1;
+  std::uint64_t row_elements_ = 1;  // 0: not of any tensor
 };
 
 /// Rising by offset, without overlap.

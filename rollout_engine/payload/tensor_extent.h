@@ -15,6 +15,7 @@ struct TensorExtent {
   std::uint64_t length = 0;  // bytes, a multiple of ElementWidth(kind)
   ElementKind kind = ElementKind::kBytes;
   std::optional<std::uint64_t> base_offset;  // of as many old bytes; nothing: the tensor is new
+  std::uint32_t row_elements = 0;  // of a tensor that is a matrix, whose first row is here; else 0
   friend bool operator==(const TensorExtent&, const TensorExtent&) = default;
 };
 

@@ -204,7 +204,9 @@ TensorExtentList MapTensors(std::optional<ByteView> base, ByteView artifact) {
     const Tensor& tensor = tensors[i];
     const OldPrefix old = matches[i] ? OldPrefix{old_tensors[*matches[i]].offset, tensor.length}
                                      : prefixes.Of(artifact, tensor);
-    if (old.length > 0) extents.push_back({tensor.offset, old.length, tensor.kind, old.offset});
+    if (old.length > 0) {
+      extents.push_back({tensor.offset, old.length, tensor.kind, old.offset, tensor.row_elements});
+    }
     if (old.length < tensor.length) {
       extents.push_back(
           {tensor.offset + old.length, tensor.length - old.length, tensor.kind, std::nullopt});

@@ -8,8 +8,11 @@ namespace {
 // Fields in the order of the schema.
 constexpr unsigned kModelSubgraphs = 2, kModelBuffers = 4;
 constexpr unsigned kSubgraphTensors = 0;
-constexpr unsigned kTensorType = 1, kTensorBuffer = 2, kTensorName = 3;
+constexpr unsigned kTensorShape = 0, kTensorType = 1, kTensorBuffer = 2, kTensorName = 3;
 constexpr unsigned kBufferData = 0, kBufferOffset = 1, kBufferSize = 2;
+
+// What runtimes take; the vectors of hostile tensors may be one and the same.
+constexpr std::uint32_t kDimensionsMax = 8;
 
 // TensorType.
 ElementKind KindOf(std::uint8_t type) {
@@ -171,8 +174,22 @@ class TfliteWalk {
     const std::size_t name_length = std::min<std::size_t>(*name_size, kTensorNameBytesMax);
     const ByteView text =
         name_length == 0 ? ByteView{} : buffer_.bytes().subspan(*name + 4, name_length);
-    tensors_.push_back({std::string(AsText(text)), range.offset, range.length, KindOf(*type)});
+    const ElementKind kind = KindOf(*type);
+    tensors_.push_back({std::string(AsText(text)), range.offset, range.length, kind,
+                        ShapeOf(table).RowElements(range.length / ElementWidth(kind))});
     return true;
+  }
+
+  // As far as it can be read: a shape that does not fit its tensor is none.
+  MatrixShape ShapeOf(std::uint64_t table) const {
+    MatrixShape shape;
+    const auto vector = buffer_.ChildOf(table, kTensorShape);
+    const auto count = vector ? buffer_.CountOf(*vector, 4) : std::nullopt;
+    if (!count || *count > kDimensionsMax) return shape;
+    for (std::uint32_t i = 0; i < *count; ++i) {
+      shape.Add(buffer_.Load<std::uint32_t>(*vector + 4 + std::uint64_t{4} * i).value_or(0));
+    }
+    return shape;
   }
 
   const Flatbuffer buffer_;

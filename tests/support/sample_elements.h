@@ -65,12 +65,18 @@ inline Bytes SteppedElements(ElementKind kind, Bytes elements, std::uint64_t see
   return elements;
 }
 
+/// `rows` rows whose changes from `old_elements` are mixtures of `rank` rows of noise, each sum
+/// rounded to the kind. REQUIRES: IsFloat(kind); old_elements.size() is that of whole rows.
+Bytes LowrankElements(ElementKind kind, Bytes old_elements, std::uint64_t seed, std::size_t rows,
+                      std::size_t rank);
+
 /// A block, what it is decoded against, and what comes out.
 struct ElemSample {
   std::string name;
   Codec codec = Codec::kElem;
   std::uint64_t block_offset = 0;
   Bytes base;
+  Bytes output;  // the artifact before the block; nothing but LOWRANK looks at it
   Bytes content;
   ElemOpList ops;
 };
@@ -78,5 +84,8 @@ struct ElemSample {
 /// Every operation with every kind it may have, alone and mixed, with bases before, at and behind
 /// the expected place.
 std::vector<ElemSample> ElemSamples();
+
+/// The block of a sample, written by our encoder.
+Bytes EncodedSample(const ElemSample& sample);
 
 }  // namespace sluice

@@ -43,7 +43,9 @@ Bytes BuildTflite(const std::vector<SampleTfliteTensor>& tensors, const std::vec
   Tables tensor_tables;
   for (const SampleTfliteTensor& tensor : tensors) {
     const auto name = builder.CreateString(tensor.name);
+    const auto shape = builder.CreateVector(tensor.shape);
     const auto start = builder.StartTable();
+    if (!tensor.shape.empty()) builder.AddOffset(Field(0), shape);
     builder.AddElement<std::uint8_t>(Field(1), tensor.type, 0);
     builder.AddElement<std::uint32_t>(Field(2), tensor.buffer, 0);
     builder.AddOffset(Field(3), name);
@@ -75,9 +77,14 @@ Bytes SafetensorsFile(const std::vector<SampleTensor>& tensors, const std::strin
   for (const SampleTensor& tensor : tensors) {
     const std::size_t begin = data.size();
     Append(data, tensor.data);
-    json += ",\"" + tensor.name + "\":{\"dtype\":\"" + tensor.dtype + "\",\"shape\":[" +
-            std::to_string(tensor.data.size()) + "],\"data_offsets\":[" + std::to_string(begin) +
-            "," + std::to_string(data.size()) + "]}";
+    std::string shape;
+    for (const std::uint64_t dimension : tensor.shape) {
+      shape += (shape.empty() ? "" : ",") + std::to_string(dimension);
+    }
+    if (shape.empty()) shape = std::to_string(tensor.data.size());
+    json += ",\"" + tensor.name + "\":{\"dtype\":\"" + tensor.dtype + "\",\"shape\":[" + shape +
+            "],\"data_offsets\":[" + std::to_string(begin) + "," + std::to_string(data.size()) +
+            "]}";
   }
   json += "}";
   if (!header.empty()) json = header;
@@ -103,8 +110,18 @@ Bytes ProtoVarint(unsigned field, std::uint64_t value) {
   return bytes;
 }
 
-Bytes OnnxTensor(const std::string& name, unsigned data_type, ByteView raw_data) {
-  Bytes tensor = ProtoVarint(2, data_type);
+Bytes OnnxTensor(const std::string& name, unsigned data_type, ByteView raw_data,
+                 const std::vector<std::uint64_t>& shape, bool packed) {
+  Bytes tensor, dimensions;
+  for (const std::uint64_t dimension : shape) {
+    if (packed) {
+      AppendProtoVarint(dimensions, dimension);
+    } else {
+      Append(tensor, ProtoVarint(1, dimension));
+    }
+  }
+  if (packed) Append(tensor, ProtoBytes(1, dimensions));
+  Append(tensor, ProtoVarint(2, data_type));
   Append(tensor, ProtoBytes(8, AsBytes(name)));
   Append(tensor, ProtoBytes(9, raw_data));
   return tensor;

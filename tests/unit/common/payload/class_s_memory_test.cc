@@ -133,9 +133,8 @@ INSTANTIATE_TEST_SUITE_P(At, ClassS, testing::Values(kMiB, 16 * kMiB, 64 * kMiB)
 // All of an operation list's kinds at once: both sets of models.
 TEST(ClassSBlock, TakesNoMoreForAnyMixOfOperations) {
   for (const ElemSample& sample : ElemSamples()) {
-    ElemEncoder encoder(sample.base);
-    const Bytes block =
-        encoder.Encode(sample.ops, sample.content, sample.block_offset, kMiB).value();
+    if (sample.codec == Codec::kLowrank) continue;  // not for class S
+    const Bytes block = EncodedSample(sample);
     EXPECT_LE(HeapOf(sample.codec, block, sample.base, sample.block_offset,
                      static_cast<std::uint32_t>(sample.content.size()), sample.content),
               kHeapBytesMax)

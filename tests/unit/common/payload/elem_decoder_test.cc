@@ -135,16 +135,107 @@ TEST(QdeltaBlock, HasStepsOfEightBitsForFloatsAndElemBlocksHaveNone) {
   EXPECT_EQ(CodeOf(Codec::kQdelta, block(ElementKind::kF32, 0x1.FEp0F), 8), ErrorCode::kOk);
 }
 
+// Of 4 rows of 10 f32 elements in the output and in the base; the block goes on with four elements.
+constexpr LowrankRows kTwoRows{
+    .row_elements = 10, .column = 0, .count = 2, .fraction_bits = 0, .back = {1, 4}};
+constexpr std::size_t kRowsBefore = 160;
+
+ErrorCode CodeOfRows(const LowrankRows& rows, std::uint64_t base_offset = kRowsBefore,
+                     ElementKind kind = ElementKind::kF32, std::size_t coefficient_bytes = 8,
+                     Codec codec = Codec::kLowrank) {
+  const std::uint32_t length = 4 * ElementWidth(kind);
+  ElemOp op{.type = Type::kLowrank, .kind = kind, .length = length, .base_offset = base_offset};
+  op.rows = rows;
+  op.coefficients = Bytes(coefficient_bytes);
+  Bytes block = Count(1);
+  std::uint64_t expected_base = kRowsBefore;
+  AppendElemOp(block, op, expected_base);
+  const auto decoded = DecodeGuarded(codec, MemoryClass::kM, Joined({block, Coder()}), Base(),
+                                     NoiseBytes(2, kRowsBefore), length);
+  return decoded ? ErrorCode::kOk : decoded.error().code;
+}
+
+LowrankRows Changed(LowrankRows rows, void (*change)(LowrankRows&)) {
+  change(rows);
+  return rows;
+}
+
+TEST(LowrankBlock, NamesRowsThatLieBeforeItInOutputAndBase) {
+  EXPECT_EQ(CodeOfRows(kTwoRows), ErrorCode::kOk);
+  const std::vector<LowrankRows> bad = {
+      Changed(kTwoRows, [](LowrankRows& rows) { rows.back[0] = 0; }),
+      Changed(kTwoRows, [](LowrankRows& rows) { rows.back[1] = 5; }),
+      Changed(kTwoRows, [](LowrankRows& rows) { rows.back[0] = UINT32_MAX; }),
+      Changed(kTwoRows, [](LowrankRows& rows) { rows.row_elements = 11; }),
+      Changed(kTwoRows, [](LowrankRows& rows) { rows.row_elements = UINT32_MAX; }),
+      Changed(kTwoRows, [](LowrankRows& rows) { rows.row_elements = 0; }),
+      Changed(kTwoRows, [](LowrankRows& rows) { rows.column = 10; }),
+      Changed(kTwoRows, [](LowrankRows& rows) { rows.column = 1; }),  // the fourth ends outside
+      Changed(kTwoRows, [](LowrankRows& rows) { rows.count = 0; }),
+      Changed(kTwoRows, [](LowrankRows& rows) { rows.fraction_bits = 31; }),
+  };
+  for (const LowrankRows& rows : bad) {
+    EXPECT_EQ(CodeOfRows(rows), ErrorCode::kDeltaCorrupt) << &rows - bad.data();
+  }
+  EXPECT_EQ(CodeOfRows(kTwoRows, kRowsBefore - 1), ErrorCode::kDeltaCorrupt) << "base";
+  EXPECT_EQ(CodeOfRows(kTwoRows, kBaseSize - 16), ErrorCode::kOk);
+  EXPECT_EQ(CodeOfRows(kTwoRows, kBaseSize - 15), ErrorCode::kDeltaCorrupt);
+  LowrankRows many = kTwoRows;
+  many.back.fill(1);
+  many.count = kLowrankRowsMax;
+  EXPECT_EQ(CodeOfRows(many, kRowsBefore, ElementKind::kF32, 64), ErrorCode::kOk);
+  many.count = kLowrankRowsMax + 1;
+  EXPECT_EQ(CodeOfRows(many, kRowsBefore, ElementKind::kF32, 68), ErrorCode::kDeltaCorrupt);
+}
+
+TEST(LowrankBlock, HoldsACoefficientForEachRowItTouchesAndNames) {
+  for (const std::size_t bytes : {0u, 7u, 9u, 16u}) {
+    EXPECT_EQ(CodeOfRows(kTwoRows, kRowsBefore, ElementKind::kF32, bytes), ErrorCode::kDeltaCorrupt)
+        << bytes;
+  }
+  const LowrankRows halves = Changed(kTwoRows, [](LowrankRows& rows) { rows.fraction_bits = 30; });
+  EXPECT_EQ(CodeOfRows(halves, kRowsBefore, ElementKind::kF32, 4), ErrorCode::kOk);
+  EXPECT_EQ(CodeOfRows(halves, kRowsBefore, ElementKind::kF16, 4), ErrorCode::kOk);
+  // Two elements of a row and two of the next.
+  const LowrankRows middle = Changed(kTwoRows, [](LowrankRows& rows) {
+    rows.column = 8;
+    rows.back[1] = 3;
+  });
+  EXPECT_EQ(CodeOfRows(middle, kRowsBefore, ElementKind::kF32, 16), ErrorCode::kOk);
+}
+
+TEST(LowrankBlock, IsForFloatsAndOtherBlocksHaveNone) {
+  EXPECT_EQ(CodeOfRows(kTwoRows, kRowsBefore, ElementKind::kI32), ErrorCode::kDeltaCorrupt);
+  for (const Codec codec : {Codec::kElem, Codec::kQdelta}) {
+    EXPECT_EQ(CodeOfRows(kTwoRows, kRowsBefore, ElementKind::kF32, 8, codec),
+              ErrorCode::kDeltaCorrupt);
+  }
+}
+
+TEST(LowrankBlock, IsRefusedWhenItsOperationsAreCutOff) {
+  const ElemOp op{.type = Type::kLowrank,
+                  .kind = ElementKind::kF32,
+                  .length = 40,
+                  .base_offset = kRowsBefore,
+                  .rows = kTwoRows,
+                  .coefficients = Bytes(8)};
+  const Bytes whole = Joined({Count(1), Op(op)});
+  for (std::size_t length = 0; length < whole.size(); ++length) {
+    const auto decoded =
+        DecodeGuarded(Codec::kLowrank, MemoryClass::kM, ByteView(whole).first(length), Base(),
+                      Bytes(kRowsBefore), 40);
+    ASSERT_FALSE(decoded) << length;
+    EXPECT_EQ(decoded.error().code, ErrorCode::kDeltaCorrupt) << length;
+  }
+}
+
 TEST(ElemBlock, IsRefusedUnlessTheCoderTakesAllBytesAndNoMore) {
   for (const ElemSample& sample : ElemSamples()) {
     if (sample.ops.front().type == Type::kCopy) continue;
-    ElemEncoder encoder(sample.base);
-    const Bytes block =
-        encoder.Encode(sample.ops, sample.content, sample.block_offset, 1 << 20).value();
-    const Bytes output(sample.block_offset);
+    const Bytes block = EncodedSample(sample);
     const auto code_of = [&](const Bytes& bytes) {
-      const auto decoded = DecodeGuarded(sample.codec, MemoryClass::kM, bytes, sample.base, output,
-                                         sample.content.size());
+      const auto decoded = DecodeGuarded(sample.codec, MemoryClass::kM, bytes, sample.base,
+                                         sample.output, sample.content.size());
       return decoded ? ErrorCode::kOk : decoded.error().code;
     };
     EXPECT_EQ(code_of(block), ErrorCode::kOk) << sample.name;

@@ -3,9 +3,12 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <map>
+
 #include "common/crypto/digest.h"
 #include "rollout_engine/payload/apply.h"
 #include "rollout_engine/payload/snap.h"
+#include "tests/support/sample_elements.h"
 #include "tests/support/sample_model_files.h"
 #include "tests/support/sample_models.h"
 
@@ -145,6 +148,39 @@ TEST(EncodePayload, SendsASnappedUpdateAsStepsWithoutBeingTold) {
     EXPECT_NE(payload->head.codec_mask & CodecBit(Codec::kQdelta), 0u);
     EXPECT_LT(payload->bytes.size(), base.size() / 8);
     EXPECT_GT(PayloadSize(base, trained, {memory_class}), base.size() / 3);
+  }
+}
+
+// What merging a LoRA of rank 4 leaves, at any place in the file.
+TEST(EncodePayload, SendsALowRankUpdateFromItsEarlierRowsWhereTheClassMay) {
+  constexpr std::size_t kMatrixRows = 300, kColumns = 250;
+  const std::map<ElementKind, std::string> dtypes = {
+      {ElementKind::kF32, "F32"}, {ElementKind::kF16, "F16"}, {ElementKind::kBf16, "BF16"}};
+  for (const auto& [kind, dtype] : dtypes) {
+    const Bytes front = NoiseBytes(35, 70'001);
+    const Bytes old_elements = ElementBytes(kind, 36, kMatrixRows * kColumns);
+    const Bytes elements = LowrankElements(kind, old_elements, 37, kMatrixRows, 4);
+    const auto file = [&](const Bytes& matrix) {
+      return SafetensorsFile(
+          {{"front", "I8", front}, {"w", dtype, matrix, {kMatrixRows, kColumns}}});
+    };
+    const Bytes base = file(old_elements);
+    const Bytes artifact = file(elements);
+    ExpectRoundTrips(base, artifact);
+    for (const MemoryClass memory_class : kClasses) {
+      const auto payload = EncodePayload(base, artifact, {memory_class});
+      ASSERT_TRUE(payload);
+      const bool is_used = (payload->head.codec_mask & CodecBit(Codec::kLowrank)) != 0;
+      EXPECT_EQ(is_used, memory_class != MemoryClass::kS) << dtype;
+      const std::size_t without = PayloadSize(
+          base, artifact,
+          {memory_class, CodecProfile::kAuto, kCodecMaskV1 & ~CodecBit(Codec::kLowrank)});
+      if (is_used) {
+        EXPECT_LT(payload->bytes.size(), without / 2) << dtype;
+      } else {
+        EXPECT_EQ(payload->bytes.size(), without) << dtype;
+      }
+    }
   }
 }
 

@@ -161,5 +161,33 @@ TEST(WalkTensors, GivesNothingOfOtherFiles) {
   EXPECT_THAT(WalkTensors(NoiseBytes(2, 100'000)), IsEmpty());
 }
 
+std::vector<std::uint32_t> RowsIn(ByteView file) {
+  std::vector<std::uint32_t> rows;
+  for (const Tensor& tensor : WalkTensors(file)) rows.push_back(tensor.row_elements);
+  return rows;
+}
+
+// Twelve f16 elements of any shape.
+const Bytes kTwelve(24, 1);
+
+TEST(WalkTensors, SeesEachTensorAsAMatrixOfItsFirstDimensionAboveOne) {
+  EXPECT_THAT(RowsIn(SafetensorsFile({{"matrix", "F16", kTwelve, {3, 4}},
+                                      {"kernel", "F16", kTwelve, {1, 2, 3, 2}},
+                                      {"vector", "F16", kTwelve, {12}},
+                                      {"other", "F16", kTwelve, {3, 5}},
+                                      {"empty", "F16", kTwelve, {0, 12}},
+                                      {"huge", "F16", kTwelve, {2, 6'000'000'000, 6'000'000'000}},
+                                      {"bytes", "F16", kTwelve}})),
+              ElementsAre(4, 6, 1, 0, 0, 0, 0));
+  EXPECT_THAT(RowsIn(OnnxFile(ProtoBytes(5, OnnxTensor("one_by_one", 10, kTwelve, {3, 4})) +
+                              ProtoBytes(5, OnnxTensor("packed", 10, kTwelve, {2, 6}, true)) +
+                              ProtoBytes(5, OnnxTensor("none", 10, kTwelve)))),
+              ElementsAre(4, 6, 0));
+  EXPECT_THAT(RowsIn(TfliteFile({{"matrix", 1, 1, {4, 3}}, {"none", 1, 2}, {"bad", 1, 3, {-4, -3}}},
+                                {kTwelve, kTwelve, kTwelve})),
+              ElementsAre(0, 0, 3))
+      << "the last buffer lies first";
+}
+
 }  // namespace
 }  // namespace sluice
