@@ -1,5 +1,5 @@
 // Update sizes, times and memory of `sluice delta` and of the general tools, each as a program, on
-// pairs of models that anybody can fetch.
+// pairs of models that anybody can fetch, and on a few that the benchmark makes (made_pairs.h).
 //
 //   bench_delta --sluice PROGRAM --corpus DIR --cache DIR --reasons FILE [--pairs ID,...]
 //               [--out DIR] [--prototype PROGRAM] [--json FILE]
@@ -13,6 +13,7 @@
 
 #include "tests/bench/delta/delta_corpus.h"
 #include "tests/bench/delta/delta_table.h"
+#include "tests/bench/delta/made_pairs.h"
 #include "tests/bench/delta/prototype_run.h"
 
 namespace sluice::bench {
@@ -152,6 +153,8 @@ std::string CommandOf(const Arguments& arguments) {
 Result<bool> Run(const std::vector<std::string>& words) {
   SLUICE_ASSIGN(const Arguments arguments, ParseArguments(words));
   SLUICE_ASSIGN(Corpus corpus, LoadCorpus(arguments.corpus, arguments.cache, arguments.reasons));
+  SLUICE_ASSIGN(std::vector<ModelPair> made, MakePairs(arguments.cache + "/made"));
+  std::ranges::move(made, std::back_inserter(corpus.pairs));
   SLUICE_TRY(Select(arguments.pairs, corpus));
   SLUICE_ASSIGN(const DeltaResults results, Measure(corpus, arguments));
   const std::vector<Goal> goals = DeltaGoals(results);

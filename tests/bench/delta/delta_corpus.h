@@ -18,6 +18,7 @@ struct ModelPair {
   bool published = false;  // both files are public packages; else trained for the corpus
   std::string old_path, new_path;
   std::uint64_t old_bytes = 0, new_bytes = 0;
+  bool is_made = false;  // by the benchmark: counts in no mean
 };
 
 /// Figures of a corpus that were measured once with every tool; bytes.

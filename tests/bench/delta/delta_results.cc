@@ -26,6 +26,7 @@ void AddMeans(const DeltaResults& results, std::vector<Goal>& goals) {
     double sum = 0;
     std::size_t count = 0;
     for (const PairResult& result : results.pairs) {
+      if (result.pair.is_made) continue;
       if (!(result.pair.published ? mean.counts_published : mean.counts_trained)) continue;
       sum += result.PercentOf(kOursL);
       ++count;
@@ -90,6 +91,7 @@ nlohmann::json DeltaRows(const DeltaResults& results) {
     nlohmann::json row = {{"pair", result.pair.id},
                           {"kind", result.pair.kind},
                           {"dtype", result.pair.dtype},
+                          {"made", result.pair.is_made},
                           {"artifact_bytes", result.pair.new_bytes}};
     for (const auto& [name, run] : result.runs) {
       row["tools"][name] = {{"bytes", run.patch_bytes},

@@ -77,7 +77,7 @@ Result<PrototypeSpeed> MeasurePrototype(const std::vector<PairResult>& pairs,
   SLUICE_ASSIGN(const double start_s, StartSeconds(sluice, work));
   for (const PairResult& result : pairs) {
     const ModelPair& pair = result.pair;
-    if (pair.new_bytes < kArtifactBytesMin) continue;
+    if (pair.new_bytes < kArtifactBytesMin || pair.is_made) continue;
     const std::string map = work + ".map";
     if (!MakeMap(pair, map)) continue;
     const ToolFiles files{pair.old_path, pair.new_path, work};
