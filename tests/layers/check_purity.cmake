@@ -16,7 +16,7 @@ set(ALLOWED
     "std::__cxx11::(basic_string<|to_string).*" "std::_Rb_tree_.*" "std::_Hash_bytes.*" "std::__detail::_(List|Prime).*"
     "std::(to_chars|from_chars)\\(.*"
     "__cxa_.*" "__gxx_personality_v0" "_Unwind_Resume" "__stack_chk_fail" "__dso_handle" "_GLOBAL_OFFSET_TABLE_"
-    "(__)?(memcpy|memmove|memset|memcmp|memchr|strlen|strcmp|snprintf|vsnprintf)(_chk)?"
+    "(__)?(memcpy|memmove|memset|memcmp|bcmp|memchr|strlen|strcmp|snprintf|vsnprintf)(_chk)?"
     "(ceil|floor|exp|expm1|log|log1p|log2|pow|sqrt|fabs|lround|llround|rint|round|lgamma_r)"
     # What the sanitizers and coverage add to any code.
     "__(asan|ubsan|tsan|gcov|sanitizer|sanitizer_cov)_.*" "__start___sancov.*" "__stop___sancov.*")

@@ -270,9 +270,9 @@ void Invariants::CheckCutOffs(const Rollout& before, const Rollout& now) {
   }
   for (const auto& [device, member] : now.members) {
     if (member.stage == kNoStage) continue;
-    const auto run = std::find_if(now.runs.begin(), now.runs.end(), [&](const StageRun& entered) {
-      return entered.stage == member.stage;
-    });
+    const auto run = std::find_if(
+        now.runs.begin(), now.runs.end(),
+        [stage = member.stage](const StageRun& entered) { return entered.stage == stage; });
     const bool takes =
         run != now.runs.end() && run->cut_offs.contains(member.hardware) &&
         run->cut_offs.at(member.hardware).Takes({device, CohortUnit(now.id, device)});

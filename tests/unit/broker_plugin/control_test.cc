@@ -184,7 +184,7 @@ TEST_F(ControlTest, CarriesOutTheRestWhenOneFails) {
       Run(R"({"commands":[{"command":"fly"},7,{},{"command":"kickDevice","device":"cam-1"}]})");
   ASSERT_EQ(responses.size(), 4U);
   EXPECT_EQ(responses[0]["command"], "fly");
-  for (int i = 0; i < 3; ++i)
+  for (std::size_t i = 0; i < 3; ++i)
     EXPECT_THAT(std::string(responses[i]["error"]), StartsWith("E_USAGE"));
   EXPECT_FALSE(responses[3].contains("error"));
   EXPECT_THAT(actions.calls, ElementsAre("kick cam-1"));

@@ -69,7 +69,7 @@ TEST(DecodeBlock, RefusesACodecThatTheDeviceDidNotOffer) {
 
 TEST(DecodeBlock, TakesARawBlockOfExactlyTheOutputsLengthOnly) {
   EXPECT_EQ(DecodeGuarded(Codec::kRaw, MemoryClass::kS, Content(), {}, {}, 500), Content());
-  for (const std::size_t length : {499, 501}) {
+  for (const std::size_t length : {499U, 501U}) {
     const auto decoded = DecodeGuarded(Codec::kRaw, MemoryClass::kS, Content(), {}, {}, length);
     ASSERT_FALSE(decoded);
     EXPECT_EQ(decoded.error().code, ErrorCode::kDeltaCorrupt);

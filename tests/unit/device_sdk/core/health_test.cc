@@ -130,7 +130,7 @@ class TrialHealthTest : public testing::Test {
     terms.min_inferences = 50;
     return TrialHealth(terms, 0);
   }
-  const Status well_;
+  const Status well_{};
   const Status unwell_ = Fail(ErrorCode::kHookFailed, "exit 1");
 };
 

@@ -430,7 +430,7 @@ TEST(UpdateStep, KeepsOnlyTheNewestInstallThatComesDuringATrial) {
   UpdateDriver device;
   device.DriveToTrial();
   device.Clear();
-  for (const std::uint64_t seq : {2, 3}) {
+  for (const std::uint64_t seq : {2U, 3U}) {
     ASSERT_TRUE(device.Feed(DirectiveReceived{{1}}));
     DirectiveChecked checked = Accepted(InstallOf(kV3, seq));
     checked.envelope = Bytes{static_cast<std::uint8_t>(seq)};

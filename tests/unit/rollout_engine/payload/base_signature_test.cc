@@ -64,11 +64,11 @@ TEST(BaseSignature, ServesOneArtifactAfterTheOther) {
 
 TEST(BaseSignature, CoversArtifactsOfAnySize) {
   const Bytes all = NoiseBytes(6, 200'000);
-  for (const std::size_t base_size : {1, 255, 256, 257, 65'536, 65'537}) {
+  for (const std::size_t base_size : {1U, 255U, 256U, 257U, 65'536U, 65'537U}) {
     const ByteView base = ByteView(all).first(base_size);
     const auto signature = BaseSignature::Compute(base);
     ASSERT_TRUE(signature);
-    for (const std::size_t size : {1, 255, 256, 257, 65'535, 65'536, 131'073}) {
+    for (const std::size_t size : {1U, 255U, 256U, 257U, 65'535U, 65'536U, 131'073U}) {
       const ByteView artifact = ByteView(all).first(size);
       const auto extents = signature->Match(artifact);
       ASSERT_TRUE(extents) << base_size << " " << size;

@@ -10,8 +10,6 @@
 namespace sluice {
 namespace {
 
-constexpr std::size_t kAnyLength = 1 << 20;
-
 Bytes Artifact(const ElemSample& sample) {
   Bytes artifact = sample.output;
   Append(artifact, sample.content);

@@ -48,8 +48,8 @@ std::size_t PayloadSize(std::optional<ByteView> base, ByteView artifact,
 TEST(EncodePayload, RoundTripsAroundEveryBlockBoundary) {
   const Bytes base = NoiseBytes(1, 140'000);
   const Bytes other = NoiseBytes(2, 140'000);
-  for (const std::size_t size :
-       {1, 2, 255, 256, 16'383, 16'384, 16'385, 65'535, 65'536, 65'537, 131'072, 131'073}) {
+  for (const std::size_t size : {1U, 2U, 255U, 256U, 16'383U, 16'384U, 16'385U, 65'535U, 65'536U,
+                                 65'537U, 131'072U, 131'073U}) {
     SCOPED_TRACE(size);
     ExpectRoundTrips(std::nullopt, ByteView(other).first(size));
     ExpectRoundTrips(base, ByteView(base).first(size));   // a base cut short
@@ -160,7 +160,7 @@ TEST(EncodePayload, SendsALowRankUpdateFromItsEarlierRowsWhereTheClassMay) {
     const Bytes front = NoiseBytes(35, 70'001);
     const Bytes old_elements = ElementBytes(kind, 36, kMatrixRows * kColumns);
     const Bytes elements = LowrankElements(kind, old_elements, 37, kMatrixRows, 4);
-    const auto file = [&](const Bytes& matrix) {
+    const auto file = [&front, &dtype = dtype](const Bytes& matrix) {
       return SafetensorsFile(
           {{"front", "I8", front}, {"w", dtype, matrix, {kMatrixRows, kColumns}}});
     };

@@ -80,7 +80,7 @@ TEST(Simulation, NothingThatIsAllowedIsRolledBackAndNothingBadPromoted) {
 }
 
 TEST(Simulation, AFleetOfAnySizeHasItsShares) {
-  for (const std::size_t fleet : {1, 2, 30}) {
+  for (const std::size_t fleet : {1U, 2U, 30U}) {
     const auto result =
         RunStage(Options(fleet, 1).stage, *FindScenario("healthy"), DecisionRule::kEvidence, 3);
     EXPECT_NE(result.end, StageEnd::kRolledBack) << fleet;
