@@ -6,14 +6,13 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "rollout_engine/core/look_numbers.h"
 
 namespace sluice {
 namespace {
 
 constexpr std::size_t kSlotsMin = 16;
 constexpr std::size_t kLoadPercent = 80;
-// A record begins with its version, then when the device was last heard.
-constexpr std::size_t kLastHeardAt = 1;
 constexpr std::size_t kRoomToGrow = 8;  // counters gain a byte now and then
 
 /// FNV-1a, mixed: ids often differ in their last letters only.
@@ -30,8 +29,8 @@ std::uint16_t TagOf(std::uint64_t hash) { return static_cast<std::uint16_t>(hash
 
 void FleetTelemetry::FreeEntry::operator()(Entry* entry) const { ::operator delete(entry); }
 
-FleetTelemetry::Slot FleetTelemetry::NewEntry(std::string_view device, ByteView record,
-                                              std::uint16_t hash) {
+FleetTelemetry::OwnedEntry FleetTelemetry::NewEntry(std::string_view device, ByteView record,
+                                                    std::uint16_t hash) {
   const std::size_t room = device.size() + record.size() + kRoomToGrow;
   SLUICE_CHECK(room <= UINT16_MAX);
   void* const memory = ::operator new(sizeof(Entry) + room);
@@ -42,42 +41,56 @@ FleetTelemetry::Slot FleetTelemetry::NewEntry(std::string_view device, ByteView 
   auto* const data = reinterpret_cast<std::uint8_t*>(entry) + sizeof(Entry);
   std::copy(device.begin(), device.end(), data);
   std::copy(record.begin(), record.end(), data + device.size());
-  return Slot(entry);
+  return OwnedEntry(entry);
 }
 
 /// Where it is, or the free slot where it would be. REQUIRES: a free slot.
 std::size_t FleetTelemetry::SlotOf(std::string_view device, std::uint64_t hash) const {
   const std::size_t mask = slots_.size() - 1;
   std::size_t at = hash & mask;
-  while (slots_[at] && (slots_[at]->hash != TagOf(hash) || slots_[at]->Id() != device))
-    at = (at + 1) & mask;
+  const auto is_other = [&](Place place) {
+    return entries_[place]->hash != TagOf(hash) || entries_[place]->Id() != device;
+  };
+  while (slots_[at] != kFree && is_other(slots_[at])) at = (at + 1) & mask;
   return at;
 }
 
 FleetTelemetry::Entry* FleetTelemetry::Find(std::string_view device) const {
-  if (slots_.empty()) return nullptr;
-  return slots_[SlotOf(device, HashOf(device))].get();
+  const std::optional<Place> place = PlaceOf(device);
+  return place ? entries_[*place].get() : nullptr;
 }
 
 void FleetTelemetry::Grow() {
-  std::vector<Slot> before(std::max(kSlotsMin, slots_.size() * 2));
-  std::swap(before, slots_);
-  for (Slot& slot : before) {
-    if (slot) slots_[SlotOf(slot->Id(), HashOf(slot->Id()))] = std::move(slot);
+  slots_.assign(std::max(kSlotsMin, slots_.size() * 2), kFree);
+  for (std::size_t place = 0; place < entries_.size(); ++place) {
+    const std::string_view id = entries_[place]->Id();
+    slots_[SlotOf(id, HashOf(id))] = static_cast<Place>(place);
   }
 }
 
 void FleetTelemetry::Write(std::string_view device, ByteView record) {
-  if ((size_ + 1) * 100 > slots_.size() * kLoadPercent) Grow();
+  if ((size() + 1) * 100 > slots_.size() * kLoadPercent) Grow();
   const std::uint64_t hash = HashOf(device);
-  Slot& slot = slots_[SlotOf(device, hash)];
-  if (!slot) ++size_;
-  if (!slot || device.size() + record.size() > slot->capacity) {
-    slot = NewEntry(device, record, TagOf(hash));
+  Place& place = slots_[SlotOf(device, hash)];
+  if (place == kFree) {
+    SLUICE_CHECK(size() < kFree);
+    place = static_cast<Place>(size());
+    entries_.push_back(NewEntry(device, record, TagOf(hash)));
     return;
   }
-  std::copy(record.begin(), record.end(), slot->MutableRecord());
-  slot->record_size = static_cast<std::uint16_t>(record.size());
+  OwnedEntry& entry = entries_[place];
+  if (device.size() + record.size() > entry->capacity) {
+    entry = NewEntry(device, record, TagOf(hash));
+    return;
+  }
+  std::copy(record.begin(), record.end(), entry->MutableRecord());
+  entry->record_size = static_cast<std::uint16_t>(record.size());
+}
+
+std::optional<FleetTelemetry::Place> FleetTelemetry::PlaceOf(std::string_view device) const {
+  if (slots_.empty()) return std::nullopt;
+  const Place place = slots_[SlotOf(device, HashOf(device))];
+  return place == kFree ? std::nullopt : std::optional(place);
 }
 
 std::optional<DeviceTotals> FleetTelemetry::Get(std::string_view device, TotalsPart part) const {
@@ -111,16 +124,13 @@ void FleetTelemetry::SetLastHeard(std::string_view device, BootMs at) {
   }
   const auto value = static_cast<std::uint64_t>(at.ms);
   for (std::size_t i = 0; i < 8; ++i)
-    entry->MutableRecord()[kLastHeardAt + i] = static_cast<std::uint8_t>(value >> (8 * i));
+    entry->MutableRecord()[record::kLastHeardAt + i] = static_cast<std::uint8_t>(value >> (8 * i));
 }
 
 BootMs FleetTelemetry::LastHeard(std::string_view device) const {
   const Entry* const entry = Find(device);
   if (entry == nullptr) return DeviceTotals().last_heard;
-  std::uint64_t value = 0;
-  for (std::size_t i = 0; i < 8; ++i)
-    value |= std::uint64_t{entry->Record()[kLastHeardAt + i]} << (8 * i);
-  return {static_cast<std::int64_t>(value)};
+  return RecordHead(entry->Record()).last_heard();
 }
 
 }  // namespace sluice

@@ -30,7 +30,7 @@ class FleetTelemetry {
   FleetTelemetry(FleetTelemetry&&) noexcept = default;
   FleetTelemetry& operator=(FleetTelemetry&&) noexcept = default;
 
-  [[nodiscard]] std::size_t size() const { return size_; }
+  [[nodiscard]] std::size_t size() const { return entries_.size(); }
   [[nodiscard]] bool Contains(std::string_view device) const { return Find(device) != nullptr; }
   /// Nothing for a device that was never put.
   [[nodiscard]] std::optional<DeviceTotals> Get(std::string_view device,
@@ -39,6 +39,20 @@ class FleetTelemetry {
   /// The record of one device, empty if there is none, and back. False for bytes that are none.
   [[nodiscard]] ByteView RecordOf(std::string_view device) const;
   bool PutRecord(std::string_view device, ByteView record);
+
+  /// A place that a device keeps: to come back to its record without its id. Nothing for a device
+  /// that was never put.
+  using Place = std::uint32_t;
+  [[nodiscard]] std::optional<Place> PlaceOf(std::string_view device) const;
+  [[nodiscard]] ByteView RecordAt(Place place) const { return entries_[place]->Record(); }
+  [[nodiscard]] std::string_view IdAt(Place place) const { return entries_[place]->Id(); }
+  /// Asks for a record that is soon read: a look would wait for most of them.
+  void Prefetch(Place place) const {
+    constexpr std::size_t kLine = 64;
+    const char* const entry = reinterpret_cast<const char*>(entries_[place].get());
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + kLine);
+  }
 
   /// Without unpacking the rest. An absent device is added.
   void SetLastHeard(std::string_view device, BootMs at);
@@ -58,12 +72,10 @@ class FleetTelemetry {
     }
   }
 
-  /// Calls `visit(device, record)` for every device, in no particular order.
+  /// Calls `visit(device, record)` for every device, in the order of their places.
   template <class Visit>
   void ForEach(Visit visit) const {
-    for (const Slot& slot : slots_) {
-      if (slot) visit(slot->Id(), slot->Record());
-    }
+    for (const auto& entry : entries_) visit(entry->Id(), entry->Record());
   }
 
  private:
@@ -88,16 +100,17 @@ class FleetTelemetry {
   struct FreeEntry {
     void operator()(Entry* entry) const;
   };
-  using Slot = std::unique_ptr<Entry, FreeEntry>;
+  using OwnedEntry = std::unique_ptr<Entry, FreeEntry>;
 
-  static Slot NewEntry(std::string_view device, ByteView record, std::uint16_t hash);
+  static OwnedEntry NewEntry(std::string_view device, ByteView record, std::uint16_t hash);
   [[nodiscard]] Entry* Find(std::string_view device) const;
   [[nodiscard]] std::size_t SlotOf(std::string_view device, std::uint64_t hash) const;
   void Write(std::string_view device, ByteView record);
   void Grow();
 
-  std::vector<Slot> slots_;  // open addressing; a power of two
-  std::size_t size_ = 0;
+  static constexpr Place kFree = UINT32_MAX;
+  std::vector<Place> slots_;  // by the hash of the id, open addressing; a power of two
+  std::vector<OwnedEntry> entries_;
 };
 
 }  // namespace sluice

@@ -235,7 +235,11 @@ std::string_view DecisionName(Decision decision) noexcept {
 }
 
 JudgeOutput Judge(const JudgeInput& input) {
-  const LookTable table(input);
+  const SnapshotDevices devices(input);
+  return Judge(input, LookTable(input.config, devices));
+}
+
+JudgeOutput Judge(const JudgeInput& input, const LookTable& table) {
   const std::vector<Scope> scopes = SplitIntoScopes(input, table);
   JudgeOutput output;
   output.state = input.state;

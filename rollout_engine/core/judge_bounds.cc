@@ -10,7 +10,6 @@ namespace {
 
 constexpr double kInformationMin = 0.05;  // below it the bound would be vacuous
 constexpr int kBisections = 200;
-constexpr double kUnhealthyFactor = 5;
 constexpr double kNegligibleTerm = 1e-20;  // beside a sum that is at least 1
 
 double LogGamma(double value) {
@@ -85,13 +84,6 @@ double BinomialTail(std::int64_t x, std::int64_t m, double p) {
   // The lower tail of X is the upper tail of the failures m - X.
   const double tail = above_mean ? UpperTail(x, m, p) : 1 - UpperTail(m - x + 1, m, 1 - p);
   return std::min(1.0, tail);
-}
-
-bool IsGrosslyAbove(double y, double n, double limit) {
-  constexpr double kEventsMin = 5;
-  constexpr double kSigmas = 3.1;  // one in a thousand
-  const double expected = n * kUnhealthyFactor * limit;
-  return y >= kEventsMin && y > expected + kSigmas * std::sqrt(expected) + 1;
 }
 
 }  // namespace sluice

@@ -45,6 +45,14 @@ MixtureInterval MixtureBounds(double successes, double trials, double alpha);
 double BinomialTail(std::int64_t x, std::int64_t m, double p);
 
 /// `y` of `n` is far more than five times `limit` allows for: no fluctuation of a healthy device.
-bool IsGrosslyAbove(double y, double n, double limit);
+inline bool IsGrosslyAbove(double y, double n, double limit) {
+  constexpr double kFactor = 5;
+  constexpr double kEventsMin = 5;
+  constexpr double kSigmas = 3.1;  // one in a thousand
+  if (y < kEventsMin) return false;
+  const double expected = n * kFactor * limit;
+  if (y <= expected) return false;  // nearly all, and a root is dear
+  return y > expected + kSigmas * std::sqrt(expected) + 1;
+}
 
 }  // namespace sluice

@@ -14,20 +14,14 @@ struct ArmSum {
   [[nodiscard]] double Ratio() const { return n > 0 ? y / n : 0; }
 };
 
-ArmSum SumOf(std::span<const RatioRow> rows) {
-  ArmSum sum;
-  for (const RatioRow& row : rows) {
-    sum.n += row.n;
-    sum.y += row.y;
-    ++sum.m;
-  }
-  return sum;
+ArmSum SumOf(const ArmSample& sample) {
+  return {.n = sample.SumN(), .y = sample.SumY(), .m = static_cast<std::int64_t>(sample.Rows())};
 }
 
 /// Without data on a side that the metric needs: not ok.
 RatioResult Compare(const LookTable& table, const Scope& scope, Metric metric, double limit) {
-  const ArmSum test = SumOf(table.Rows(scope.index, Arm::kTest, metric, Window::kEpoch));
-  const ArmSum control = SumOf(table.Rows(scope.index, Arm::kControl, metric, Window::kEpoch));
+  const ArmSum test = SumOf(table.Sample(scope.index, Arm::kTest, metric, Window::kEpoch));
+  const ArmSum control = SumOf(table.Sample(scope.index, Arm::kControl, metric, Window::kEpoch));
   const bool accuracy = metric == Metric::kAccuracyDrop;
   RatioResult result;
   result.m = test.m;
@@ -93,10 +87,14 @@ void JudgeScope(const JudgeInput& input, const LookTable& table, const Scope& sc
 }  // namespace
 
 JudgeOutput JudgePointEstimate(const JudgeInput& input) {
+  const SnapshotDevices devices(input);
+  return JudgePointEstimate(input, LookTable(input.config, devices));
+}
+
+JudgeOutput JudgePointEstimate(const JudgeInput& input, const LookTable& table) {
   JudgeOutput output;
   output.state = input.state;
   std::vector<std::string> without_data;
-  const LookTable table(input);
   for (const Scope& scope : SplitIntoScopes(input, table))
     JudgeScope(input, table, scope, output, without_data);
   if (output.decision == Decision::kRollBack) return output;

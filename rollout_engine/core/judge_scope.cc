@@ -18,18 +18,11 @@ double ShareOf(double budget, std::int32_t number, std::int32_t planned, bool ex
   return budget / 2 / (beyond * (beyond + 1));
 }
 
-/// A device that ran another release without ever using it has none.
-bool HasHistory(const JudgedDevice& device) {
-  return device.pre.has_value() &&
-         std::ranges::any_of(*device.pre, [](const RatioCount& count) { return count.n > 0; });
-}
-
-/// Nobody to compare with and nothing to compare with: the model's first release.
-bool IsFirstRelease(const JudgeInput& input) {
+/// Nobody to compare with and nothing to compare with: the model's first release. A device that
+/// ran another release without ever using it has no history.
+bool IsFirstRelease(const JudgeInput& input, const LookTable& table) {
   if (input.state.control.has_value() && !input.state.control->empty()) return false;
-  return std::ranges::none_of(input.devices, [](const JudgedDevice& device) {
-    return device.arm == Arm::kControl || HasHistory(device);
-  });
+  return !table.HasControl(LookTable::kFleet) && !table.HasHistory();
 }
 
 bool HasFormerControl(const JudgeInput& input, const Scope& scope) {
@@ -53,7 +46,7 @@ std::vector<Scope> SplitIntoScopes(const JudgeInput& input, const LookTable& tab
   scopes.push_back({.name = std::string(kFleetScope), .is_fleet = true});
   for (const std::string& stratum : input.config.strata)
     scopes.push_back({.name = stratum, .index = scopes.size()});
-  const bool first_release = IsFirstRelease(input);
+  const bool first_release = IsFirstRelease(input, table);
   for (Scope& scope : scopes) scope.comparison = ComparisonOf(input, table, scope, first_release);
   return scopes;
 }

@@ -71,21 +71,20 @@ bool IsShared(const RatioEstimate& estimate, const RatioQuestion& question, doub
 }
 
 std::optional<RatioEstimate> EstimateFor(const LookTable& table, const RatioQuestion& question) {
-  const auto rows = [&](Arm arm) {
-    return table.Rows(question.scope, arm, question.metric, question.window);
+  const auto sample = [&](Arm arm) {
+    return table.Sample(question.scope, arm, question.metric, question.window);
   };
   if (question.comparison == Comparison::kConcurrent)
-    return EstimateRatio(rows(Arm::kTest), rows(Arm::kControl));
-  return EstimateLoneRatio(rows(Arm::kTest));
+    return EstimateRatio(sample(Arm::kTest), sample(Arm::kControl));
+  return EstimateLoneRatio(sample(Arm::kTest).list_rows());
 }
 
 /// Fills in what a criterion that exceeds its limit rests on: is it broad, or some devices only?
 void JudgeBreadth(const LookTable& table, const RatioEstimate& estimate,
                   const RatioQuestion& question, const Contrast& contrast, RatioResult& result) {
   const bool accuracy = question.metric == Metric::kAccuracyDrop;
-  result.trimmed =
-      TrimmedRatio(table.TestRowsInOrder(question.scope, question.metric, question.window),
-                   estimate.cap, question.tau, !accuracy);
+  const ArmSample test = table.Sample(question.scope, Arm::kTest, question.metric, question.window);
+  result.trimmed = TrimmedRatio(test.list_rows(), estimate.cap, question.tau, !accuracy);
   const double rest = accuracy ? contrast.control_theta - *result.trimmed : *result.trimmed;
   result.broad = rest > question.limit;
 }

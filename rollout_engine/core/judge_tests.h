@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "rollout_engine/core/judge_snapshot.h"
-#include "rollout_engine/core/ratio_estimator.h"
+#include "rollout_engine/core/look_table.h"
 
 namespace sluice {
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <utility>
 
 #include "rollout_engine/core/judge_bounds.h"
 
@@ -46,18 +47,13 @@ RatioRow Capped(RatioRow row, double cap) {
   return row;
 }
 
-double MeanN(RatioRows rows) {
-  const auto [n] = SumsOf<1>(rows, [](const RatioRow& row, auto& sums) { sums[0] += row.n; });
-  return n / static_cast<double>(rows.size());
-}
-
 double MedianN(RatioRows rows) {
   std::vector<double> n;
   n.reserve(rows.size());
   for (const RatioRow& row : rows) n.push_back(row.n);
-  std::sort(n.begin(), n.end());
-  const std::size_t half = n.size() / 2;
-  return n.size() % 2 == 1 ? n[half] : 0.5 * (n[half - 1] + n[half]);
+  const auto half = n.begin() + static_cast<std::ptrdiff_t>(n.size() / 2);
+  std::nth_element(n.begin(), half, n.end());
+  return n.size() % 2 == 1 ? *half : 0.5 * (*std::max_element(n.begin(), half) + *half);
 }
 
 /// A device's history as a deviation from the mean of all histories, in the unit of the metric.
@@ -69,33 +65,47 @@ struct Covariate {
   }
 };
 
-Covariate MakeCovariate(RatioRows test, RatioRows control) {
+/// What all histories add up to.
+struct HistorySums {
   double n = 0, y = 0, known = 0;
-  for (const RatioRows arm : {test, control}) {
-    const auto [arm_n, arm_y, arm_known] = SumsOf<3>(arm, [](const RatioRow& row, auto& sums) {
-      const double has_history = row.pre_n > 0 ? 1 : 0;
-      sums[0] += has_history * row.pre_n;
-      sums[1] += has_history * row.pre_y;
-      sums[2] += has_history;
-    });
-    n += arm_n;
-    y += arm_y;
-    known += arm_known;
-  }
-  if (known == 0) return {};
-  return {y / n, n / known};
-}
 
-/// An arm's rows, linearised: z is a device's deviation from the arm's ratio, x its covariate. Both
-/// are worked out again in each pass: to keep them costs more than to compute them.
+  void Add(const ArmSample& arm) {
+    for (const RatioMoments* group : arm.groups) {
+      n += group->pre_n;
+      y += group->pre_y;
+      known += group->known;
+    }
+    Add(arm.heavy);
+  }
+  void Add(RatioRows rows) {
+    for (const RatioRow& row : rows) {
+      if (row.pre_n <= 0) continue;
+      n += row.pre_n;
+      y += row.pre_y;
+      ++known;
+    }
+  }
+  [[nodiscard]] Covariate AsCovariate() const {
+    return known == 0 ? Covariate{} : Covariate{y / n, n / known};
+  }
+};
+
+/// An arm's rows, linearised: z is a device's deviation from the arm's ratio, x its covariate.
 struct LinearArm {
-  RatioRows rows;
   double cap = kNoCap;
   Covariate covariate;
   double m = 0, sum_n = 0, sum_y = 0, raw = 0, mean_n = 0;
   double x_mean = 0;
   double sxx = 0, sxz = 0, szz = 0;  // of the centred x
 
+  void SetTotals(double rows, double n, double y, double x) {
+    m = rows;
+    sum_n = n;
+    sum_y = y;
+    raw = y / n;
+    mean_n = n / rows;
+    x_mean = x / rows;
+  }
   [[nodiscard]] double Z(const RatioRow& uncapped) const {
     const RatioRow row = Capped(uncapped, cap);
     return (row.y - raw * row.n) / mean_n;
@@ -103,20 +113,16 @@ struct LinearArm {
   [[nodiscard]] double X(const RatioRow& row) const { return covariate.Of(row) - x_mean; }
 };
 
+/// Row by row: exact to rounding, whatever the rows are.
 LinearArm Linearise(RatioRows rows, double cap, const Covariate& covariate) {
-  LinearArm arm{
-      .rows = rows, .cap = cap, .covariate = covariate, .m = static_cast<double>(rows.size())};
+  LinearArm arm{.cap = cap, .covariate = covariate};
   const auto [n, y, x] = SumsOf<3>(rows, [&](const RatioRow& row, auto& sums) {
     const RatioRow capped = Capped(row, cap);
     sums[0] += capped.n;
     sums[1] += capped.y;
     sums[2] += covariate.Of(row);
   });
-  arm.sum_n = n;
-  arm.sum_y = y;
-  arm.raw = y / n;
-  arm.mean_n = n / arm.m;
-  arm.x_mean = x / arm.m;
+  arm.SetTotals(static_cast<double>(rows.size()), n, y, x);
   const auto [sxx, sxz, szz] = SumsOf<3>(rows, [&](const RatioRow& row, auto& sums) {
     const double row_z = arm.Z(row);
     const double row_x = arm.X(row);
@@ -130,13 +136,81 @@ LinearArm Linearise(RatioRows rows, double cap, const Covariate& covariate) {
   return arm;
 }
 
+/// The sums of squares of one arm about its ratio and its covariate's, moved there from the
+/// groups' guesses. `zz_size` and `xx_size`: what they were made of, to tell how much cancelled.
+struct MovedSums {
+  double zz = 0, xz = 0, xx = 0;
+  double zz_size = 0, xx_size = 0;
+
+  void Add(const RatioMoments& g, double ratio, double pre_ratio) {
+    const double a = g.y_guess - ratio;
+    const double b = g.pre_guess - pre_ratio;
+    zz += g.dd + 2 * a * g.dn + a * a * g.nn;
+    xz += g.de + a * g.n_e + b * g.d_pre + a * b * g.n_pre;
+    xx += g.ee + 2 * b * g.e_pre + b * b * g.pre_pre;
+    zz_size += g.dd + a * a * g.nn;
+    xx_size += g.ee + b * b * g.pre_pre;
+  }
+};
+
+/// From the sums, or nothing where they would be mostly rounding error.
+std::optional<LinearArm> LineariseSums(const ArmSample& sample, double cap,
+                                       const Covariate& covariate) {
+  constexpr double kTrustedShare = 1e-5;
+  LinearArm arm{.cap = cap, .covariate = covariate};
+  double m = 0, n = 0, y = 0;
+  HistorySums history;
+  history.Add(sample);
+  for (const RatioMoments* group : sample.groups) {
+    m += group->m;
+    n += group->n;
+    y += group->y;
+  }
+  for (const RatioRow& row : sample.heavy) {
+    const RatioRow capped = Capped(row, cap);
+    ++m;
+    n += capped.n;
+    y += capped.y;
+  }
+  const double unit = covariate.mean_n > 0 ? 1 / covariate.mean_n : 0;
+  arm.SetTotals(m, n, y, (history.y - covariate.ratio * history.n) * unit);
+
+  MovedSums sums;
+  for (const RatioMoments* group : sample.groups) sums.Add(*group, arm.raw, covariate.ratio);
+  for (const RatioRow& row : sample.heavy) {
+    const RatioRow capped = Capped(row, cap);
+    const double z = capped.y - arm.raw * capped.n;
+    const double x = row.pre_n > 0 ? row.pre_y - covariate.ratio * row.pre_n : 0;
+    sums.zz += z * z;
+    sums.xz += x * z;
+    sums.xx += x * x;
+    sums.zz_size += z * z;
+    sums.xx_size += x * x;
+  }
+  const double x_mean_part = arm.m * arm.x_mean * arm.x_mean;
+  arm.szz = sums.zz / (arm.mean_n * arm.mean_n);
+  arm.sxz = sums.xz * unit / arm.mean_n;  // the z add up to 0: centring x changes nothing
+  arm.sxx = sums.xx * unit * unit - x_mean_part;
+  const bool is_exact = sums.zz >= kTrustedShare * sums.zz_size &&
+                        arm.sxx >= kTrustedShare * (sums.xx_size * unit * unit + x_mean_part);
+  return is_exact ? std::optional(arm) : std::nullopt;
+}
+
+LinearArm Linearise(const ArmSample& sample, double cap, const Covariate& covariate) {
+  if (const auto arm = LineariseSums(sample, cap, covariate)) return *arm;
+  return Linearise(sample.list_rows(), cap, covariate);
+}
+
+using ListRows = std::function<std::vector<RatioRow>()>;
+
 /// The sum of (z - beta x)^2. Where history explains nearly everything, the difference of the sums
 /// would be rounding error, and the squares are added up one by one.
-double SquaredResiduals(const LinearArm& arm, double beta) {
+double SquaredResiduals(const LinearArm& arm, double beta, const ListRows& list_rows) {
   constexpr double kTrustedShare = 1e-3;
+  if (beta == 0) return arm.szz;
   const double expanded = arm.szz - 2 * beta * arm.sxz + beta * beta * arm.sxx;
   if (expanded > kTrustedShare * arm.szz) return expanded;
-  return SumOf(arm.rows, [&](const RatioRow& row) {
+  return SumOf(list_rows(), [&](const RatioRow& row) {
     const double residual = arm.Z(row) - beta * arm.X(row);
     return residual * residual;
   });
@@ -147,12 +221,13 @@ struct PooledSlope {
   [[nodiscard]] double Beta() const { return sxx > 0 ? sxz / sxx : 0; }
 };
 
-ArmEstimate Estimate(const LinearArm& arm, const PooledSlope& pooled, double x_mean_all) {
+ArmEstimate Estimate(const LinearArm& arm, const PooledSlope& pooled, double x_mean_all,
+                     const ListRows& list_rows) {
   const bool own = arm.m >= kOwnSlopeRows && arm.sxx > 0;
   ArmEstimate estimate{.m = arm.m, .sum_n = arm.sum_n, .sum_y = arm.sum_y, .raw = arm.raw};
   estimate.beta = own ? arm.sxz / arm.sxx : pooled.Beta();
   estimate.theta = arm.raw - estimate.beta * (arm.x_mean - x_mean_all);
-  const double residuals = SquaredResiduals(arm, estimate.beta);
+  const double residuals = SquaredResiduals(arm, estimate.beta, list_rows);
   const double freedom = own && estimate.beta != 0 ? arm.m - 2 : arm.m - 1;
   // Few events leave the sample variance near 0; the binomial one is its floor.
   const double p = (arm.sum_y + 0.5) / (arm.sum_n + 1);
@@ -185,19 +260,46 @@ std::optional<SelfDifference> CompareWithSelf(RatioRows rows, double cap,
 
 }  // namespace
 
-std::optional<RatioEstimate> EstimateRatio(RatioRows test, RatioRows control) {
-  if (test.size() < 2 || control.size() < 2) return std::nullopt;
+std::size_t ArmSample::Rows() const {
+  double rows = static_cast<double>(heavy.size());
+  for (const RatioMoments* group : groups) rows += group->m;
+  return static_cast<std::size_t>(rows);
+}
+
+double ArmSample::SumN() const {
+  double n = 0;
+  for (const RatioMoments* group : groups) n += group->n;
+  for (const RatioRow& row : heavy) n += row.n;
+  return n;
+}
+
+double ArmSample::SumY() const {
+  double y = 0;
+  for (const RatioMoments* group : groups) y += group->y;
+  for (const RatioRow& row : heavy) y += row.y;
+  return y;
+}
+
+double CapBy(const ArmSample& control) {
+  return kCapFactor * (control.SumN() / static_cast<double>(control.Rows()));
+}
+
+std::optional<RatioEstimate> EstimateRatio(const ArmSample& test, const ArmSample& control) {
+  if (test.Rows() < 2 || control.Rows() < 2) return std::nullopt;
   RatioEstimate estimate;
-  estimate.cap = kCapFactor * MeanN(control);
-  const Covariate covariate = MakeCovariate(test, control);
+  estimate.cap = CapBy(control);
+  HistorySums history;
+  history.Add(test);
+  history.Add(control);
+  const Covariate covariate = history.AsCovariate();
   const LinearArm test_arm = Linearise(test, estimate.cap, covariate);
   const LinearArm control_arm = Linearise(control, kNoCap, covariate);
   const PooledSlope pooled{test_arm.sxx + control_arm.sxx, test_arm.sxz + control_arm.sxz};
   const double rows = test_arm.m + control_arm.m;
   const double x_mean_all =
       (test_arm.x_mean * test_arm.m + control_arm.x_mean * control_arm.m) / rows;
-  estimate.test = Estimate(test_arm, pooled, x_mean_all);
-  estimate.control = Estimate(control_arm, pooled, x_mean_all);
+  estimate.test = Estimate(test_arm, pooled, x_mean_all, test.list_rows);
+  estimate.control = Estimate(control_arm, pooled, x_mean_all, control.list_rows);
   estimate.covariate_mean_variance = CovariateMeanVariance(pooled.sxx, rows);
   return estimate;
 }
@@ -206,10 +308,13 @@ std::optional<RatioEstimate> EstimateLoneRatio(RatioRows test) {
   if (test.size() < 2) return std::nullopt;
   RatioEstimate estimate;
   estimate.cap = kCapFactor * MedianN(test);
-  const Covariate covariate = MakeCovariate(test, {});
+  HistorySums history;
+  history.Add(test);
+  const Covariate covariate = history.AsCovariate();
   const LinearArm arm = Linearise(test, estimate.cap, covariate);
   const PooledSlope pooled{arm.sxx, arm.sxz};
-  estimate.test = Estimate(arm, pooled, arm.x_mean);
+  const auto list_rows = [test] { return std::vector<RatioRow>(test.begin(), test.end()); };
+  estimate.test = Estimate(arm, pooled, arm.x_mean, list_rows);
   estimate.covariate_mean_variance = CovariateMeanVariance(pooled.sxx, arm.m);
   estimate.self = CompareWithSelf(test, estimate.cap, covariate);
   return estimate;
@@ -224,12 +329,15 @@ double TrimmedRatio(std::vector<RatioRow> rows, double cap, double tau, bool hig
   const double ratio = SumOf(rows, [](const RatioRow& row) { return row.y; }) /
                        SumOf(rows, [](const RatioRow& row) { return row.n; });
   const double sign = high_is_bad ? -1 : 1;
-  std::stable_sort(rows.begin(), rows.end(), [&](const RatioRow& a, const RatioRow& b) {
-    return sign * (a.y - ratio * a.n) < sign * (b.y - ratio * b.n);
-  });
-  const auto rest = std::span(rows).subspan(TrimmedCount(tau, rows.size()));
-  const double n = SumOf(rest, [](const RatioRow& row) { return row.n; });
-  return n > 0 ? SumOf(rest, [](const RatioRow& row) { return row.y; }) / n : ratio;
+  // Among devices that speak equally loudly those go that come first.
+  std::vector<std::pair<double, std::size_t>> order;
+  order.reserve(rows.size());
+  for (const RatioRow& row : rows) order.emplace_back(sign * (row.y - ratio * row.n), order.size());
+  const std::size_t gone = TrimmedCount(tau, rows.size());
+  std::nth_element(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(gone), order.end());
+  const auto rest = std::span(order).subspan(gone);
+  const double n = SumOf(rest, [&](const auto& place) { return rows[place.second].n; });
+  return n > 0 ? SumOf(rest, [&](const auto& place) { return rows[place.second].y; }) / n : ratio;
 }
 
 }  // namespace sluice

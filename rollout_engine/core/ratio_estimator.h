@@ -5,16 +5,30 @@
 // (CUPED).
 #pragma once
 
+#include <functional>
 #include <limits>
 #include <optional>
 #include <span>
 #include <vector>
 
-#include "rollout_engine/core/look_table.h"
+#include "rollout_engine/core/ratio_moments.h"
 
 namespace sluice {
 
 using RatioRows = std::span<const RatioRow>;
+
+/// The rows of one arm: nearly all as sums, those that a cap may concern one by one.
+struct ArmSample {
+  std::vector<const RatioMoments*> groups;  // without the heavy rows
+  std::vector<RatioRow> heavy;
+  /// All rows: for what the sums cannot tell exactly.
+  std::function<std::vector<RatioRow>()> list_rows;
+
+  [[nodiscard]] std::size_t Rows() const;
+  /// Of all rows, uncapped.
+  [[nodiscard]] double SumN() const;
+  [[nodiscard]] double SumY() const;
+};
 
 struct ArmEstimate {
   double m = 0;  // rows
@@ -49,8 +63,12 @@ struct RatioEstimate {
   }
 };
 
-/// Both arms. Nothing if one has fewer than two rows.
-std::optional<RatioEstimate> EstimateRatio(RatioRows test, RatioRows control);
+/// What the n of a test row counts up to: ten average control rows. REQUIRES: rows.
+double CapBy(const ArmSample& control);
+
+/// Both arms. Nothing if one has fewer than two rows. REQUIRES: every test row above the cap is
+/// among the heavy ones, no control row is.
+std::optional<RatioEstimate> EstimateRatio(const ArmSample& test, const ArmSample& control);
 /// The test arm alone, against itself. Nothing if it has fewer than two rows.
 std::optional<RatioEstimate> EstimateLoneRatio(RatioRows test);
 

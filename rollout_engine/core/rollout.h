@@ -90,7 +90,10 @@ struct StageRun {
   std::optional<Decision> decision;  // of the last look
   std::string why;                   // its sentence
   bool brake = false;                // no offers, no permits until a look clears it
-  std::int32_t installs_ended = 0;   // activated or failed before
+  // By hardware: the control arm, and how many devices the test arm has had in this stage.
+  std::map<std::string, std::vector<std::string>> controls;
+  std::map<std::string, std::int64_t> exposed;
+  std::int32_t installs_ended = 0;  // activated or failed before
   std::int32_t installs_failed = 0;
   std::int32_t accepted_failures = 0;  // that an operator resumed over
   std::set<HoldCause> accepted_holds;  // likewise

@@ -179,6 +179,7 @@ void RolloutStep::Activate(const std::string& device, Member& member, DeviceStat
     Emit(OpenWindow{OpenWindow::Kind::kDevice, device});
     if (!rollout_.runs.empty()) {
       ++run().installs_ended;
+      ++run().exposed[member.hardware];
       if (!run().first_activation.has_value()) {
         run().first_activation = now_;
         if (TimerAt(TimerKind::kLook).has_value()) ArmLook();

@@ -72,6 +72,9 @@ void RolloutStep::EnterStage(std::int32_t stage) {
   MoveLosers();
   TakeCohort(run());
   TakeControl(stage);
+  for (const auto& [device, member] : rollout_.members) {
+    if (member.activated_at.has_value()) ++run().exposed[member.hardware];
+  }
   Emit(OpenWindow{OpenWindow::Kind::kStage, {}});
   if (!is_first && stage_spec().criteria.LatencyLimitUs() != former_limit_us) {
     // The same manifest under new terms: both arms count slow inferences by one limit.
@@ -131,7 +134,9 @@ void RolloutStep::TakeControl(std::int32_t stage) {
   }
   if (rollout_.first_release) return;
   for (const std::string& device : ChooseControl(beyond)) {
-    rollout_.members.at(device).control = true;
+    Member& member = rollout_.members.at(device);
+    member.control = true;
+    run().controls[member.hardware].push_back(device);
     Emit(HoldDevice{device, stage});
   }
 }

@@ -1,20 +1,17 @@
 // The packed form of DeviceTotals: what is small takes few bytes.
+//
+// Version, last heard, flags and the numbers of a look (look_numbers.h) have fixed places; the rest
+// follows as numbers of seven bits a byte: releases, segments, folded totals, the window, marks.
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
 
 #include "rollout_engine/core/fleet_telemetry.h"
+#include "rollout_engine/core/look_numbers.h"
 
 namespace sluice {
 namespace {
-
-constexpr std::uint8_t kVersion = 2;  // 1 was JSON
-constexpr std::uint8_t kHasWindow = 1;
-constexpr std::uint8_t kHasHistory = 2;
-constexpr std::uint8_t kHasRawHistory = 4;
-constexpr double kScoreOne = 256;  // a y of accuracy counts in 1/256
-constexpr double kExactMax = 9007199254740992.0;
 
 class Packer {
  public:
@@ -83,6 +80,13 @@ class Unpacker {
     const std::uint64_t zigzag = Number();
     return before + ((zigzag >> 1) ^ (~(zigzag & 1) + 1));
   }
+  std::optional<LookNumbers> Numbers() {
+    const std::optional<std::size_t> size = LookNumbers::SizeIn(rest_);
+    if (!size) return std::nullopt;
+    const LookNumbers numbers = LookNumbers::ReadFrom(rest_);
+    rest_ = rest_.subspan(*size);
+    return numbers;
+  }
   /// A length of at most `most`.
   std::size_t Length(std::size_t most) {
     const std::uint64_t length = Number();
@@ -135,52 +139,55 @@ Releases ReleasesOf(const DeviceTotals& totals) {
 
 std::uint64_t Unsigned(BootMs at) { return static_cast<std::uint64_t>(at.ms); }
 
-/// In 1/256, where that is exact: as it is of everything that devices count.
-bool IsCounted(const RatioCounts& counts) {
-  return std::ranges::all_of(counts, [](const RatioCount& count) {
-    const auto exact = [](double value) {
-      const double scaled = value * kScoreOne;
-      return scaled >= 0 && scaled <= kExactMax &&
-             scaled == static_cast<double>(static_cast<std::uint64_t>(scaled));
-    };
-    return exact(count.n) && exact(count.y);
-  });
-}
-
-void PackHistory(Packer& out, const RatioCounts& history, bool raw) {
-  for (std::size_t i = 0; i < history.size(); ++i) {
-    for (const double value : {history[i].n, history[i].y}) {
-      if (raw) {
-        out.Fixed(std::bit_cast<std::uint64_t>(value));
-      } else if (i == static_cast<std::size_t>(Metric::kAccuracyDrop)) {
-        out.Number(static_cast<std::uint64_t>(value * kScoreOne));
-      } else {
-        out.Number(static_cast<std::uint64_t>(value));
-      }
+/// Of a wide record.
+void PackWide(Packer& out, const DeviceTotals& totals) {
+  if (totals.window) {
+    out.Count(totals.window->at_start, {});
+    out.Count(totals.window->at_epoch_start, totals.window->at_start);
+  }
+  if (totals.pre) {
+    for (const RatioCount& count : *totals.pre) {
+      out.Fixed(std::bit_cast<std::uint64_t>(count.n));
+      out.Fixed(std::bit_cast<std::uint64_t>(count.y));
     }
   }
+  out.Number(totals.rss_kb);
+  out.Number(totals.rss_kb_before);
 }
 
-RatioCounts UnpackHistory(Unpacker& in, bool raw) {
-  RatioCounts history;
-  for (std::size_t i = 0; i < history.size(); ++i) {
-    const bool is_score = i == static_cast<std::size_t>(Metric::kAccuracyDrop);
-    const auto value = [&] {
-      if (raw) return std::bit_cast<double>(in.Fixed());
-      return static_cast<double>(in.Number()) / (is_score ? kScoreOne : 1);
-    };
-    history[i].n = value();
-    history[i].y = value();
+void UnpackWide(Unpacker& in, DeviceTotals& totals) {
+  if (totals.window) {
+    totals.window->at_start = in.Count({});
+    totals.window->at_epoch_start = in.Count(totals.window->at_start);
   }
-  return history;
+  if (totals.pre) {
+    for (RatioCount& count : *totals.pre) {
+      count.n = std::bit_cast<double>(in.Fixed());
+      count.y = std::bit_cast<double>(in.Fixed());
+    }
+  }
+  totals.rss_kb = static_cast<std::uint32_t>(in.Number());
+  totals.rss_kb_before = static_cast<std::uint32_t>(in.Number());
 }
 
-void PackWindow(Packer& out, const TelemetryWindow& window, Releases& releases) {
-  out.Number(releases.PlaceOf(window.release_id));
-  out.Difference(Unsigned(window.started), 0);
-  out.Difference(Unsigned(window.epoch_started), Unsigned(window.started));
-  out.Count(window.at_start, {});
-  out.Count(window.at_epoch_start, window.at_start);
+/// The same from the numbers of a look. REQUIRES: the segments and folded totals are unpacked.
+void TakeNumbers(const LookNumbers& numbers, DeviceTotals& totals) {
+  if (totals.window) {
+    const Counters total = TotalOf(totals, totals.window->release_id);
+    totals.window->at_start = total - numbers.Cumulative();
+    totals.window->at_epoch_start = total - numbers.Epoch();
+  }
+  if (totals.pre) totals.pre = numbers.History();
+  totals.rss_kb = numbers.rss_kb();
+  totals.rss_kb_before = numbers.rss_kb_before();
+}
+
+std::uint8_t FlagsOf(const DeviceTotals& totals, bool is_wide) {
+  const bool runs_window =
+      totals.window && NewestRelease(totals) == std::optional(totals.window->release_id);
+  return static_cast<std::uint8_t>(
+      (totals.window ? record::kHasWindow : 0) | (totals.pre ? record::kHasHistory : 0) |
+      (is_wide ? record::kIsWide : 0) | (runs_window ? record::kRunsWindow : 0));
 }
 
 }  // namespace
@@ -189,15 +196,13 @@ Bytes PackTotals(const DeviceTotals& totals) {
   Bytes bytes;
   Packer out(bytes);
   Releases releases = ReleasesOf(totals);
-  const bool raw = totals.pre.has_value() && !IsCounted(*totals.pre);
-  out.Byte(kVersion);
+  const std::optional<LookNumbers> numbers = LookNumbers::Of(totals);
+  out.Byte(record::kVersion);
   out.Fixed(Unsigned(totals.last_heard));
-  out.Byte(static_cast<std::uint8_t>((totals.window ? kHasWindow : 0) |
-                                     (totals.pre ? kHasHistory : 0) | (raw ? kHasRawHistory : 0)));
+  out.Byte(FlagsOf(totals, !numbers));
+  if (numbers) numbers->AppendTo(bytes);
   out.Number(releases.list().size());
   for (const std::uint64_t release : releases.list()) out.Fixed(release);
-  out.Number(totals.rss_kb);
-  out.Number(totals.rss_kb_before);
   out.Number(totals.range_errors);
   out.Number(totals.segments.size());
   for (const TelemetrySegment& segment : totals.segments) {
@@ -212,8 +217,12 @@ Bytes PackTotals(const DeviceTotals& totals) {
     out.Number(releases.PlaceOf(release));
     out.Count(total, {});
   }
-  if (totals.window) PackWindow(out, *totals.window, releases);
-  if (totals.pre) PackHistory(out, *totals.pre, raw);
+  if (totals.window) {
+    out.Number(releases.PlaceOf(totals.window->release_id));
+    out.Difference(Unsigned(totals.window->started), 0);
+    out.Difference(Unsigned(totals.window->epoch_started), Unsigned(totals.window->started));
+  }
+  if (!numbers) PackWide(out, totals);
   out.Number(totals.marks.size());
   DeviceTotals::Mark before;
   for (const DeviceTotals::Mark& mark : totals.marks) {
@@ -225,18 +234,20 @@ Bytes PackTotals(const DeviceTotals& totals) {
   return bytes;
 }
 
-std::optional<DeviceTotals> UnpackTotals(ByteView record, TotalsPart part) {
-  Unpacker in(record);
+std::optional<DeviceTotals> UnpackTotals(ByteView bytes, TotalsPart part) {
+  Unpacker in(bytes);
   DeviceTotals totals;
-  if (in.Byte() != kVersion) return std::nullopt;
+  if (in.Byte() != record::kVersion) return std::nullopt;
   totals.last_heard = {static_cast<std::int64_t>(in.Fixed())};
   const std::uint8_t flags = in.Byte();
+  const bool is_wide = (flags & record::kIsWide) != 0;
+  const std::optional<LookNumbers> numbers =
+      in.ok() && !is_wide ? in.Numbers() : std::optional<LookNumbers>();
+  if (!is_wide && !numbers) return std::nullopt;
   std::array<std::uint64_t, kSegmentsMax + kReleasesMax + kMarksMax + 1> releases{};
   const std::size_t count = in.Length(releases.size());
   for (std::size_t i = 0; i < count; ++i) releases[i] = in.Fixed();
   const auto release = [&] { return releases[in.Length(releases.size() - 1)]; };
-  totals.rss_kb = static_cast<std::uint32_t>(in.Number());
-  totals.rss_kb_before = static_cast<std::uint32_t>(in.Number());
   totals.range_errors = in.Number();
   totals.segments.resize(in.Length(kSegmentsMax));
   for (TelemetrySegment& segment : totals.segments) {
@@ -251,15 +262,14 @@ std::optional<DeviceTotals> UnpackTotals(ByteView record, TotalsPart part) {
     const std::uint64_t id = release();
     totals.folded[id] = in.Count({});
   }
-  if ((flags & kHasWindow) != 0) {
+  if ((flags & record::kHasWindow) != 0) {
     TelemetryWindow& window = totals.window.emplace();
     window.release_id = release();
     window.started = in.Time({0});
     window.epoch_started = in.Time(window.started);
-    window.at_start = in.Count({});
-    window.at_epoch_start = in.Count(window.at_start);
   }
-  if ((flags & kHasHistory) != 0) totals.pre = UnpackHistory(in, (flags & kHasRawHistory) != 0);
+  if ((flags & record::kHasHistory) != 0) totals.pre.emplace();
+  is_wide ? UnpackWide(in, totals) : TakeNumbers(*numbers, totals);
   if (part == TotalsPart::kWithoutMarks) return in.ok() ? std::optional(totals) : std::nullopt;
   totals.marks.resize(in.Length(kMarksMax));
   DeviceTotals::Mark before;

@@ -148,6 +148,7 @@ Status DeviceDirectory::Load(const Store& store) {
       SLUICE_TRY(
           ReadDirective(store, store_key::Join(store_key::kDirective, {id}), *device.directive));
     }
+    NoteSleep(device);
     changed_.insert(id);
   }
   return {};
@@ -187,6 +188,7 @@ Heard DeviceDirectory::TakeHello(Device& device, Hello hello, Bytes bytes, Turn&
   device.instance = hello.instance;
   device.hello = std::move(hello);
   device.hello_bytes = std::move(bytes);
+  NoteSleep(device);
   const SlotSummary* active = device.ActiveSlot();
   device.active_artifact = active ? active->artifact : Digest{};
   NameDirective(device, device.hello->directive);
@@ -294,6 +296,14 @@ bool DeviceDirectory::CountTelemetry(Device& device, bool good) {
 
 void DeviceDirectory::NameDirective(Device& device, SequenceNumber number) const {
   if (device.directive && number >= device.directive->value.number) device.directive->named = true;
+}
+
+void DeviceDirectory::NoteSleep(const Device& device) {
+  if (device.hello && device.hello->next_contact_s > 0) {
+    sleepy_.insert(device.id);
+  } else {
+    sleepy_.erase(device.id);
+  }
 }
 
 void DeviceDirectory::SetOnline(Device& device, bool online) {

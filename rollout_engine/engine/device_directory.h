@@ -115,6 +115,8 @@ class DeviceDirectory {
   std::set<std::string> TakeChanged() { return std::exchange(changed_, {}); }
   void NoteChanged(const std::string& id) { changed_.insert(id); }
   [[nodiscard]] std::size_t online_count() const { return online_count_; }
+  /// Devices that, in their newest hello, announced when they speak next.
+  [[nodiscard]] const std::set<std::string>& sleepy() const { return sleepy_; }
   [[nodiscard]] std::size_t behind_count() const { return behind_count_; }
   void MarkBehind(Device& device, bool behind);
   /// Counts rubbish; true when it is more than a healthy device sends.
@@ -124,11 +126,13 @@ class DeviceDirectory {
 
  private:
   void Save(Device& device, Turn& turn);
+  void NoteSleep(const Device& device);
   void SetOnline(Device& device, bool online);
   void NameDirective(Device& device, SequenceNumber number) const;
 
   std::map<std::string, Device> devices_;
   std::set<std::string> changed_;
+  std::set<std::string> sleepy_;
   std::size_t online_count_ = 0;
   std::size_t behind_count_ = 0;
 };

@@ -86,6 +86,7 @@ void RolloutRunner::WantWhatIsMissing(WallMs now) {
 Status RolloutRunner::Apply(RolloutEntry& entry, EventBody body, Turn& turn) {
   const RolloutStatus before = entry.rollout.status;
   const bool starts = std::holds_alternative<Started>(body);
+  NoteInRoster(entry.rollout.id, body);
   const auto left_before = CountLeft(entry.rollout);
   SLUICE_ASSIGN(const std::vector<Effect> effects, parts_.log.Apply(entry, std::move(body), turn));
   changed_.insert(entry.rollout.id);
@@ -99,6 +100,8 @@ Status RolloutRunner::Apply(RolloutEntry& entry, EventBody body, Turn& turn) {
   // Its release is the baseline now, also for those who were not in it and have no reason to say
   // hello.
   if (completed) WantWhatIsMissing(turn.wall);
+  if (!IsOpen(entry.rollout.status) && entry.rollout.status != RolloutStatus::kCompleted)
+    rosters_.erase(entry.rollout.id);
   if (!IsStopped(before) && IsStopped(entry.rollout.status)) FreezeIfSeveralStop(turn);
   return {};
 }
@@ -176,9 +179,12 @@ void RolloutRunner::CarryOut(RolloutEntry& entry, const RevertDevice& effect, Tu
 
 void RolloutRunner::CarryOut(RolloutEntry& entry, const RunLook& effect, Turn& turn) {
   const Rollout& rollout = entry.rollout;
-  const Look look =
-      BuildLook(rollout, parts_.telemetry.fleet(), turn.now, effect.variant, SleepersOf(rollout));
-  const JudgeOutput output = JudgeLook(rollout, look);
+  const FleetTelemetry& fleet = parts_.telemetry.fleet();
+  LookRoster& roster = rosters_[rollout.id];
+  roster.Refresh(rollout, fleet);
+  const RosterDevices devices(rollout, roster, fleet, turn.now, effect.variant, FindSleepers());
+  auto [look, output] = LookAndJudge(rollout, devices, turn.now, effect.variant);
+  look.input.devices = devices.Listed();  // for the record
   const auto& last = rollout.variants[static_cast<std::size_t>(effect.variant)].last;
   const bool changed = !last || last->decision != output.decision || last->brake != output.brake;
   LookSummary summary = Summarise(look.input, output, effect.stage, effect.variant, turn.wall.ms);
@@ -203,6 +209,19 @@ void RolloutRunner::CarryOut(RolloutEntry& entry, const RunLook& effect, Turn& t
   (void)Apply(entry, MakeLookJudged(effect, look, output), turn);
 }
 
+/// An event that names a device may change its part in the looks.
+void RolloutRunner::NoteInRoster(const std::string& rollout, const EventBody& event) {
+  const auto roster = rosters_.find(rollout);
+  if (roster == rosters_.end()) return;
+  if (const auto* reported = std::get_if<DeviceReported>(&event))
+    roster->second.NoteChanged(reported->device);
+  if (const auto* wanted = std::get_if<PermitWanted>(&event))
+    roster->second.NoteChanged(wanted->device);
+  if (const auto* joined = std::get_if<DeviceJoined>(&event))
+    roster->second.NoteChanged(joined->device.id);
+  if (const auto* left = std::get_if<DeviceLeft>(&event)) roster->second.NoteChanged(left->device);
+}
+
 void RolloutRunner::CarryOut(RolloutEntry& entry, const OpenWindow& effect, Turn& turn) {
   FleetTelemetry& fleet = parts_.telemetry.fleet();
   switch (effect.kind) {
@@ -214,8 +233,9 @@ void RolloutRunner::CarryOut(RolloutEntry& entry, const OpenWindow& effect, Turn
       break;
     case OpenWindow::Kind::kDevice:
       NoteActivation(entry.rollout.id, turn.now);
-      OpenDeviceWindow(entry.rollout, effect.device, fleet, turn.now);
-      parts_.telemetry.NoteChanged(effect.device);
+      for (const std::string& device :
+           OpenDeviceWindow(entry.rollout, effect.device, fleet, turn.now))
+        parts_.telemetry.NoteChanged(device);
       break;
   }
   if (effect.kind != OpenWindow::Kind::kDevice) {
@@ -229,12 +249,12 @@ void RolloutRunner::CarryOut(RolloutEntry& entry, const NotifyOperator& effect, 
       entry, {.type = "status", .by = "engine", .via = "engine", .why = effect.sentence}, turn);
 }
 
-Sleepers RolloutRunner::SleepersOf(const Rollout& rollout) const {
+Sleepers RolloutRunner::FindSleepers() const {
   Sleepers sleepers;
-  for (const auto& [id, member] : rollout.members) {
+  for (const std::string& id : parts_.devices.sleepy()) {
     const Device* device = parts_.devices.Find(id);
-    if (device == nullptr || !device->IsAsleep()) continue;
-    sleepers[id] = std::int64_t{device->hello->next_contact_s} * limits::kSecond;
+    if (device->IsAsleep())
+      sleepers[id] = std::int64_t{device->hello->next_contact_s} * limits::kSecond;
   }
   return sleepers;
 }

@@ -80,9 +80,10 @@ class RolloutRunner {
   void CarryOut(RolloutEntry& entry, const NotifyOperator& effect, Turn& turn);
   void CarryOut(RolloutEntry&, const ArmTimer&, Turn&) {}  // the rollout itself remembers it
 
+  void NoteInRoster(const std::string& rollout, const EventBody& event);
   void PublishOrder(Turn& turn);
-  /// Members that are away by their own announcement.
-  [[nodiscard]] Sleepers SleepersOf(const Rollout& rollout) const;
+  /// Devices that are away by their own announcement.
+  [[nodiscard]] Sleepers FindSleepers() const;
   void BlockWithdrawnPayloads();
   Status LoadLooks(const Store& store, const Rollout& rollout);
   /// Of the release that this member is to run.
@@ -101,6 +102,7 @@ class RolloutRunner {
 
   Parts parts_;
   std::map<std::string, Looks> looks_;           // by rollout
+  std::map<std::string, LookRoster> rosters_;    // of those that look
   std::map<std::string, BootMs> lately_active_;  // rollouts by their newest activation
   std::set<std::string> changed_;
   std::set<std::pair<std::string, ErrorCode>> undeliverable_;  // rollout and code, told already

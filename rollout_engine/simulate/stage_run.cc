@@ -7,6 +7,7 @@
 
 #include "common/base/check.h"
 #include "rollout_engine/core/cohort.h"
+#include "rollout_engine/core/control_windows.h"
 #include "rollout_engine/core/judge.h"
 #include "rollout_engine/core/judge_config.h"
 #include "rollout_engine/core/judge_scope.h"
@@ -28,6 +29,9 @@ struct Arms {
   std::vector<SyntheticDevice> devices;  // those of the cohort first, in the order of their rank
   std::size_t cohort = 0;
   std::size_t active = 0;  // of the cohort
+  // By hardware: places of the control devices, and how many of the cohort were exposed.
+  std::map<std::string_view, std::vector<std::size_t>> controls;
+  std::map<std::string_view, std::int64_t> exposed;
 };
 
 Arms ChooseArms(const SimulatedStage& stage, const Scenario& scenario, std::uint64_t seed) {
@@ -59,7 +63,11 @@ Arms ChooseArms(const SimulatedStage& stage, const Scenario& scenario, std::uint
     return arms.devices.emplace_back(scenario, seed, index);
   };
   for (const RankedDevice& device : cohort) add(device.id);
-  for (const std::string& id : control) add(id).StartAsControl();
+  for (const std::string& id : control) {
+    SyntheticDevice& device = add(id);
+    device.StartAsControl();
+    arms.controls[device.hardware()].push_back(arms.devices.size() - 1);
+  }
   return arms;
 }
 
@@ -72,6 +80,7 @@ class StageRunner {
         spec_(stage.spec.stages[static_cast<std::size_t>(stage.stage)]),
         interval_s_(Seconds(stage.spec.rollback.health_check_interval_ms)),
         arms_(ChooseArms(stage, scenario, seed)),
+        seeds_(StreamSeed(seed, stage.fleet)),
         ramp_(StartRamp(rate_, BootMs{0})) {
     std::vector<std::string> strata;
     for (const HardwareShare& hardware : kSimulatedHardware) strata.emplace_back(hardware.name);
@@ -115,8 +124,17 @@ class StageRunner {
         SyntheticDevice& device = arms_.devices[arms_.active++];
         CountPermit(ramp_, std::to_string(arms_.active), now);
         device.Activate(granted_until_s_);
+        RestartControls(device.hardware());
       }
     }
+  }
+
+  /// As OpenDeviceWindow does.
+  void RestartControls(std::string_view hardware) {
+    const std::vector<std::size_t>& controls = arms_.controls[hardware];
+    const std::int64_t exposed = ++arms_.exposed[hardware];
+    for (const std::size_t place : ControlsToRestart(controls.size(), exposed, seeds_.Next()))
+      arms_.devices[controls[place]].RestartWindow();
   }
 
   [[nodiscard]] bool IsWaveHealthy() const {
@@ -184,6 +202,7 @@ class StageRunner {
   const double interval_s_;
   std::int32_t looks_max_ = 0;
   Arms arms_;
+  DeviceRandom seeds_;  // of which control devices begin anew
   Ramp ramp_;
   double granted_until_s_ = 0;
   HoldCause held_ = HoldCause::kNone;

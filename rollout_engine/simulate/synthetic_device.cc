@@ -185,8 +185,8 @@ const JudgedDevice& SyntheticDevice::Judged(double now_s) {
   judged_.since_activation_s = now_s - activated_s_;
   // One that was never heard is silent since the arm began to count it.
   judged_.silence_s = std::min(now_s - last_report_s_, judged_.since_activation_s);
-  judged_.cum = reported_;
   for (std::size_t i = 0; i < kMetricCount; ++i) {
+    judged_.cum[i] = {reported_[i].n - at_start_[i].n, reported_[i].y - at_start_[i].y};
     judged_.epoch[i] = {reported_[i].n - at_epoch_start_[i].n,
                         reported_[i].y - at_epoch_start_[i].y};
   }

@@ -44,13 +44,16 @@ class SyntheticDevice {
   /// since the stage's start.
   SyntheticDevice(const Scenario& scenario, std::uint64_t seed, std::size_t index);
 
-  /// A control device counts from the stage's start, a test device from its activation.
+  /// A test device counts from its activation, a control device from the stage's start until its
+  /// window is restarted.
   void StartAsControl() { judged_.arm = Arm::kControl; }
   void Activate(double now_s);
 
   /// Works until `now_s` and reports, unless it is offline.
   void WorkUntil(double now_s);
   void StartEpoch() { at_epoch_start_ = reported_; }
+  /// Counts anew from what it has reported, in both windows.
+  void RestartWindow() { at_start_ = at_epoch_start_ = reported_; }
   /// Brings what the judge sees up to date.
   const JudgedDevice& Judged(double now_s);
 
@@ -95,6 +98,7 @@ class SyntheticDevice {
   double until_error_ = 0, until_slow_ = 0, until_label_ = 0;
   RatioCounts done_{};
   RatioCounts reported_{};
+  RatioCounts at_start_{};
   RatioCounts at_epoch_start_{};
 };
 

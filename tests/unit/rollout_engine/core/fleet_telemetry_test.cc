@@ -5,6 +5,7 @@
 #include <map>
 
 #include "common/base/random.h"
+#include "rollout_engine/core/look_numbers.h"
 
 namespace sluice {
 namespace {
@@ -54,6 +55,46 @@ TEST(FleetTelemetry, UnpacksWhateverItPacked) {
     totals.marks.clear();
     EXPECT_EQ(UnpackTotals(record, TotalsPart::kWithoutMarks), totals) << "seed " << seed;
   }
+}
+
+TEST(FleetTelemetry, TellsALookFromTheHeadOfARecordWhatTheWholeRecordSays) {
+  int narrow = 0;
+  for (std::uint64_t seed = 1; seed <= 2'000; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    SeededRandom random(seed);
+    DeviceTotals totals = AnyTotals(random);
+    if (random.Below(2) == 0) {  // as devices are: the window is part of the total
+      totals.segments.assign(1, {1, 1, 1, 1, {}});
+      totals.folded.clear();
+      Counters& total = totals.segments[0].total;
+      total = {random.Below(1U << 31), random.Below(70'000), random.Below(300),
+               random.Below(20),       random.Below(5'000),  random.Below(3)};
+      totals.window = {.release_id = 1,
+                       .started = {},
+                       .epoch_started = {},
+                       .at_start = {},
+                       .at_epoch_start = total};
+      totals.pre.reset();
+    }
+    const Bytes bytes = PackTotals(totals);
+    const RecordHead head(bytes);
+    EXPECT_EQ(head.last_heard(), totals.last_heard);
+    EXPECT_EQ(head.has_history(), totals.pre.has_value());
+    EXPECT_EQ(head.runs_window(), totals.window && NewestRelease(totals) &&
+                                      *NewestRelease(totals) == totals.window->release_id);
+    if (head.is_wide()) continue;
+    ++narrow;
+    const LookNumbers numbers = head.Numbers();
+    EXPECT_EQ(numbers.Cumulative(), WindowTotal(totals));
+    EXPECT_EQ(numbers.Epoch(), EpochTotal(totals));
+    EXPECT_EQ(numbers.CumulativeRatios(), WindowTotal(totals).Ratios());
+    EXPECT_EQ(numbers.crashes(), WindowTotal(totals).crashes);
+    EXPECT_EQ(numbers.History(), totals.pre.value_or(RatioCounts{}));
+    EXPECT_EQ(numbers.rss_kb(), totals.rss_kb);
+    EXPECT_EQ(numbers.rss_kb_before(), totals.rss_kb_before);
+  }
+  EXPECT_GT(narrow, 900);
+  EXPECT_LT(narrow, 1'900);
 }
 
 TEST(FleetTelemetry, RefusesBytesThatAreNoRecord) {

@@ -276,5 +276,42 @@ TEST(Look, CarriesTheJudgesAnswerIntoTheEvent) {
   EXPECT_EQ(judged.memory_increase_percent, 7);
 }
 
+TEST(Look, GivesOneVerdictWhetherItsDevicesAreListedOrReadInPlace) {
+  LookHarness h;
+  h.StartWithHistory();
+  for (const char* device : {"dev-0000", "dev-0001", "dev-0002", "dev-0003"})
+    h.Act(DeviceReported{device, ReportState::kConfirmed, ""});
+  h.WaitMs(60'000);
+  for (int i = 0; i < 80; ++i)
+    h.Tell(DeviceName(i), i < 4 ? kNewRelease : kOldRelease,
+           1'000 + static_cast<std::uint32_t>(17 * i), 2 + static_cast<std::uint32_t>(i % 5));
+  LookRoster roster;
+  roster.Refresh(h.rollout, h.fleet);
+  const auto [look, in_place] =
+      LookAndJudge(h.rollout, RosterDevices(h.rollout, roster, h.fleet, h.now), h.now);
+  const Look listed = BuildLook(h.rollout, h.fleet, h.now);
+  const JudgeOutput from_list = JudgeLook(h.rollout, listed);
+  EXPECT_EQ(in_place.sentence, from_list.sentence);
+  EXPECT_EQ(in_place.state, from_list.state);  // to the last bit
+  ASSERT_EQ(in_place.results.size(), from_list.results.size());
+  EXPECT_EQ(listed.reachable, look.reachable);
+}
+
+TEST(Look, CountsControlDevicesFromTheExposureOfATestDeviceOfTheirHardware) {
+  LookHarness h;
+  h.StartWithHistory();
+  h.WaitMs(60'000);
+  for (int i = 4; i < 80; ++i) h.Tell(DeviceName(i), kOldRelease, 2'000, 2);
+  h.WaitMs(60'000);
+  h.Act(DeviceReported{"dev-0000", ReportState::kActivating, ""});  // a cam, the first
+  const Look look = BuildLook(h.rollout, h.fleet, h.now);
+  const JudgedDevice& cam = *h.Find(look, "dev-0078");
+  EXPECT_EQ(cam.cum[0], (RatioCount{0, 0}));
+  EXPECT_EQ((*cam.pre)[0], (RatioCount{2'000, 2}));
+  EXPECT_EQ(cam.since_activation_s, 120);  // silence is still counted from the stage's start
+  const JudgedDevice& gate = *h.Find(look, "dev-0079");
+  EXPECT_EQ(gate.cum[0], (RatioCount{1'000, 0}));
+}
+
 }  // namespace
 }  // namespace sluice

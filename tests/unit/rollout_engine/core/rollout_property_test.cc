@@ -1,7 +1,13 @@
 // Random lives of a rollout: whatever happens, the invariants hold and a replay gives the same.
 #include <gtest/gtest.h>
 
+#include <array>
+#include <map>
+#include <set>
+#include <tuple>
+
 #include "common/base/random.h"
+#include "rollout_engine/core/look_roster.h"
 #include "tests/unit/rollout_engine/core/rollout_harness.h"
 
 namespace sluice {
@@ -112,6 +118,57 @@ void ExpectInvariants(const Rollout& rollout) {
       rollout.status == RolloutStatus::kHolding || rollout.status == RolloutStatus::kPaused;
   const auto holds = [](const OrderEntry& entry) { return entry.action == OrderAction::kHold; };
   ASSERT_EQ(stopped, std::ranges::any_of(rollout.order, holds));
+}
+
+/// A roster, whatever the order in which it met hardware and devices.
+auto ContentOf(const LookRoster& roster, const FleetTelemetry& fleet) {
+  std::map<std::string,
+           std::tuple<std::string, std::int64_t, std::int64_t, std::int16_t, std::array<bool, 7>>>
+      content;
+  for (const RosterEntry& e : roster.entries()) {
+    content[std::string(roster.IdOf(e, fleet))] = {
+        roster.hardware()[e.stratum],
+        e.since.ms,
+        e.settles_at.ms,
+        e.variant,
+        {e.is_control, e.is_tested, e.self_reverted, e.may_install, e.is_of_cohort, e.is_own,
+         e.is_active}};
+  }
+  return content;
+}
+
+/// What the event may have changed of one device.
+std::string NamedBy(const EventBody& event) {
+  if (const auto* joined = std::get_if<DeviceJoined>(&event)) return joined->device.id;
+  if (const auto* left = std::get_if<DeviceLeft>(&event)) return left->device;
+  if (const auto* reported = std::get_if<DeviceReported>(&event)) return reported->device;
+  if (const auto* wanted = std::get_if<PermitWanted>(&event)) return wanted->device;
+  return {};
+}
+
+TEST(RolloutProperty, AKeptRosterHoldsWhatANewOneWould) {
+  for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    SeededRandom random(seed);
+    RolloutHarness h(RandomSpec(random));
+    FleetTelemetry fleet;  // in half of the lives everybody was heard
+    for (int i = 0; i < (seed % 2 == 0 ? 60 : 30); ++i) fleet.SetLastHeard(DeviceName(i), h.now);
+    for (int i = 0; i < 20; ++i) fleet.SetLastHeard("late-" + std::to_string(i), h.now);
+    h.Start(Fleet(60, random.Below(5) != 0));
+    LookRoster kept;
+    for (int i = 0; i < kEventsPerSeed; ++i) {
+      h.WaitMs(static_cast<std::int64_t>(random.Below(20'000)));
+      const EventBody event = RandomEvent(h, random);
+      if (const std::string device = NamedBy(event); !device.empty()) kept.NoteChanged(device);
+      (void)h.Try(event);
+      if (h.rollout.runs.empty() || random.Below(5) != 0) continue;
+      kept.Refresh(h.rollout, fleet);
+      LookRoster fresh;
+      fresh.Refresh(h.rollout, fleet);
+      ASSERT_EQ(ContentOf(kept, fleet), ContentOf(fresh, fleet)) << "event " << i;
+      ASSERT_EQ(kept.Of(Arm::kControl).size(), fresh.Of(Arm::kControl).size());
+    }
+  }
 }
 
 bool MayFollow(RolloutStatus from, RolloutStatus to) {
