@@ -9,7 +9,7 @@
 namespace sluice {
 namespace {
 
-struct Sample {
+struct BlockSample {
   Codec codec;
   Bytes encoded;
 };
@@ -26,7 +26,7 @@ Bytes ElemLiteral(const Bytes& content) {
   return encoder.Encode({op}, content, 0, 2 * content.size()).value();
 }
 
-std::vector<Sample> OneBlockOfEachCodec() {
+std::vector<BlockSample> OneBlockOfEachCodec() {
   const Bytes delta = Joined({DeltaMagic(), Literal(Content()), End()});
   return {{Codec::kRaw, Content()},
           {Codec::kZlit, ZlitBlock({}, ZstdFrame(Content()))},
@@ -37,7 +37,7 @@ std::vector<Sample> OneBlockOfEachCodec() {
           {Codec::kLowrank, ElemLiteral(Content())}};
 }
 
-ErrorCode DecodeWith(const Sample& sample, MemoryClass memory_class, std::uint32_t mask) {
+ErrorCode DecodeWith(const BlockSample& sample, MemoryClass memory_class, std::uint32_t mask) {
   Bytes out(Content().size());
   const Status status = DecodeBlock(sample.codec, memory_class, mask, sample.encoded,
                                     MemorySource({}), MemorySource({}), out);
@@ -50,7 +50,7 @@ ErrorCode DecodeWith(const Sample& sample, MemoryClass memory_class, std::uint32
 TEST(DecodeBlock, DecodesWithoutZstdAndEarlierRowsInClassSAndEverythingInMAndL) {
   constexpr std::uint32_t kNotInS =
       CodecBit(Codec::kZlit) | CodecBit(Codec::kRsyncZstd) | CodecBit(Codec::kLowrank);
-  for (const Sample& sample : OneBlockOfEachCodec()) {
+  for (const BlockSample& sample : OneBlockOfEachCodec()) {
     const bool is_in_s = (CodecBit(sample.codec) & kNotInS) == 0;
     EXPECT_EQ(DecodeWith(sample, MemoryClass::kS, kCodecMaskV1),
               is_in_s ? ErrorCode::kOk : ErrorCode::kCodecUnsupported);
@@ -60,7 +60,7 @@ TEST(DecodeBlock, DecodesWithoutZstdAndEarlierRowsInClassSAndEverythingInMAndL) 
 }
 
 TEST(DecodeBlock, RefusesACodecThatTheDeviceDidNotOffer) {
-  for (const Sample& sample : OneBlockOfEachCodec()) {
+  for (const BlockSample& sample : OneBlockOfEachCodec()) {
     EXPECT_EQ(DecodeWith(sample, MemoryClass::kL, CodecBit(sample.codec)), ErrorCode::kOk);
     EXPECT_EQ(DecodeWith(sample, MemoryClass::kL, ~CodecBit(sample.codec)),
               ErrorCode::kCodecUnsupported);

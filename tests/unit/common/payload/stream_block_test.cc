@@ -37,14 +37,14 @@ class TornSource final : public ByteSource {
   std::uint64_t readable_;
 };
 
-struct Sample {
+struct StreamSample {
   Codec codec;
   Bytes base, encoded, content;
   std::uint64_t block_offset = 0;
 };
 
-std::vector<Sample> SamplesOfClassS() {
-  std::vector<Sample> samples;
+std::vector<StreamSample> SamplesOfClassS() {
+  std::vector<StreamSample> samples;
   const Bytes noise = NoiseBytes(1, 16'384);
   samples.push_back({Codec::kRaw, {}, noise, noise});
   Bytes moved(noise.begin() + 100, noise.begin() + 9'100);
@@ -68,13 +68,13 @@ std::vector<Sample> SamplesOfClassS() {
   return samples;
 }
 
-Status Stream(const Sample& sample, const ByteSource& encoded, CollectingSink& sink) {
+Status Stream(const StreamSample& sample, const ByteSource& encoded, CollectingSink& sink) {
   return StreamBlock(sample.codec, kCodecMaskV1, encoded, MemorySource(sample.base),
                      sample.block_offset, static_cast<std::uint32_t>(sample.content.size()), sink);
 }
 
 TEST(StreamBlock, GivesInPiecesWhatDecodeBlockGivesAtOnce) {
-  for (const Sample& sample : SamplesOfClassS()) {
+  for (const StreamSample& sample : SamplesOfClassS()) {
     CollectingSink sink;
     const Status status = Stream(sample, MemorySource(sample.encoded), sink);
     ASSERT_TRUE(status) << CodecName(sample.codec) << ": " << status.error().Line();
@@ -83,7 +83,7 @@ TEST(StreamBlock, GivesInPiecesWhatDecodeBlockGivesAtOnce) {
 }
 
 TEST(StreamBlock, PassesOnWhatSinkAndSourcesFailWith) {
-  for (const Sample& sample : SamplesOfClassS()) {
+  for (const StreamSample& sample : SamplesOfClassS()) {
     CollectingSink full;
     full.FillUpAt(1);
     EXPECT_EQ(Stream(sample, MemorySource(sample.encoded), full).error().code, ErrorCode::kStoreIo);
@@ -94,9 +94,9 @@ TEST(StreamBlock, PassesOnWhatSinkAndSourcesFailWith) {
 }
 
 TEST(StreamBlock, NeverGivesMoreThanTheBlockHolds) {
-  for (const Sample& sample : SamplesOfClassS()) {
+  for (const StreamSample& sample : SamplesOfClassS()) {
     CollectingSink sink;
-    Sample shorter = sample;
+    StreamSample shorter = sample;
     shorter.content.resize(sample.content.size() - 1);
     EXPECT_FALSE(Stream(shorter, MemorySource(sample.encoded), sink));
     EXPECT_LE(sink.bytes().size(), shorter.content.size());
@@ -107,7 +107,7 @@ TEST(StreamBlock, RefusesWhatClassSDoesNotDecode) {
   const Bytes noise = NoiseBytes(1, 100);
   for (const Codec codec : {Codec::kZlit, Codec::kRsyncZstd, Codec::kLowrank}) {
     CollectingSink sink;
-    const Sample sample{codec, noise, noise, noise};
+    const StreamSample sample{codec, noise, noise, noise};
     EXPECT_EQ(Stream(sample, MemorySource(noise), sink).error().code, ErrorCode::kCodecUnsupported);
   }
 }

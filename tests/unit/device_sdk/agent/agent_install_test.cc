@@ -9,7 +9,7 @@ using testing::Contains;
 using testing::ElementsAre;
 using testing::Not;
 
-constexpr std::size_t kSize = 200'000;  // four blocks
+constexpr std::size_t kInstalledSize = 200'000;  // four blocks
 
 class AgentInstall : public testing::Test {
  protected:
@@ -19,9 +19,9 @@ class AgentInstall : public testing::Test {
     world_.Run(1'000);
   }
   AgentWorld world_;
-  PublishedRelease v1_ = world_.engine.Publish("v1", ModelBytes(kGoodModel, kSize, 1));
-  PublishedRelease v2_ = world_.engine.Publish("v2", ModelBytes(kGoodModel, kSize, 2));
-  PublishedRelease poor_ = world_.engine.Publish("v3", ModelBytes(kPoorModel, kSize, 3));
+  PublishedRelease v1_ = world_.engine.Publish("v1", ModelBytes(kGoodModel, kInstalledSize, 1));
+  PublishedRelease v2_ = world_.engine.Publish("v2", ModelBytes(kGoodModel, kInstalledSize, 2));
+  PublishedRelease poor_ = world_.engine.Publish("v3", ModelBytes(kPoorModel, kInstalledSize, 3));
 };
 
 TEST_F(AgentInstall, ServesTheActiveSlotWithoutANetwork) {
@@ -41,7 +41,7 @@ TEST_F(AgentInstall, BringsANewReleaseToConfirmed) {
   EXPECT_EQ(world_.runner.serving, v2_.manifest.artifact_sha256);
   const Report& confirmed = world_.engine.reports.back();
   EXPECT_EQ(confirmed.active_artifact, v2_.manifest.artifact_sha256);
-  EXPECT_GT(confirmed.bytes_down, kSize);
+  EXPECT_GT(confirmed.bytes_down, kInstalledSize);
   EXPECT_EQ(world_.Inspect().record.slots[1].state, SlotState::kGood);
 }
 
@@ -150,7 +150,9 @@ TEST_F(AgentInstall, FallsBackToTheFullPayloadWhenTheBaseRotted) {
 TEST_F(AgentInstall, ResumesBlockByBlockAfterAPowerCut) {
   StartOnV1();
   int chunks = 0;
-  world_.engine.on_chunk = [&](Chunk& chunk) { return chunk.object_size < kSize || ++chunks <= 8; };
+  world_.engine.on_chunk = [&](Chunk& chunk) {
+    return chunk.object_size < kInstalledSize || ++chunks <= 8;
+  };
   const Directive directive = world_.engine.InstallOf(v2_);
   world_.engine.Send(directive);
   ASSERT_TRUE(world_.RunUntil(UpdateState::kDownloading));
@@ -201,7 +203,7 @@ TEST_F(AgentInstall, RefusesReleasesThatAreNotForIt) {
   std::uint64_t seed = 100;
   for (const Case& bad : cases) {
     const auto release =
-        world_.engine.Publish("x", ModelBytes(kGoodModel, kSize, ++seed), bad.change);
+        world_.engine.Publish("x", ModelBytes(kGoodModel, kInstalledSize, ++seed), bad.change);
     world_.engine.Send(world_.engine.InstallOf(release));
     EXPECT_TRUE(world_.RunUntilReport(bad.code, 10'000)) << bad.code;
     EXPECT_EQ(world_.runner.serving, v1_.manifest.artifact_sha256);
@@ -212,11 +214,11 @@ TEST_F(AgentInstall, RefusesReleasesThatAreNotForIt) {
 
 TEST_F(AgentInstall, RefusesAReleaseBelowItsFloor) {
   world_.InstallFirst(v1_);
-  const auto raising =
-      world_.engine.Publish("v2", ModelBytes(kGoodModel, kSize, 20), [](ReleaseManifest& m) {
-        m.security_epoch = 3;
-        m.floor_epoch = 2;
-      });
+  const auto raising = world_.engine.Publish("v2", ModelBytes(kGoodModel, kInstalledSize, 20),
+                                             [](ReleaseManifest& m) {
+                                               m.security_epoch = 3;
+                                               m.floor_epoch = 2;
+                                             });
   world_.Start();
   world_.Run(1'000);
   world_.engine.Send(world_.engine.InstallOf(raising));

@@ -9,7 +9,7 @@ namespace {
 
 using testing::ElementsAre;
 
-constexpr std::size_t kSize = 300'000;
+constexpr std::size_t kLinkArtifactSize = 300'000;
 
 class AgentLink : public testing::Test {
  protected:
@@ -19,8 +19,8 @@ class AgentLink : public testing::Test {
     world_.Run(1'000);
   }
   AgentWorld world_;
-  PublishedRelease v1_ = world_.engine.Publish("v1", ModelBytes(kGoodModel, kSize, 1));
-  PublishedRelease v2_ = world_.engine.Publish("v2", ModelBytes(kGoodModel, kSize, 2));
+  PublishedRelease v1_ = world_.engine.Publish("v1", ModelBytes(kGoodModel, kLinkArtifactSize, 1));
+  PublishedRelease v2_ = world_.engine.Publish("v2", ModelBytes(kGoodModel, kLinkArtifactSize, 2));
 };
 
 TEST_F(AgentLink, SaysOnlineThenHelloAtEachConnect) {
@@ -139,7 +139,8 @@ TEST_F(AgentLink, GoesOnWithADownloadAfterEachLostConnection) {
   world_.engine.Send(world_.engine.InstallOf(v2_));
   int kicks = 0;
   world_.engine.on_chunk = [&](Chunk& chunk) {
-    if (chunk.object_size > kSize && chunk.offset / 60'000 > static_cast<std::uint64_t>(kicks)) {
+    if (chunk.object_size > kLinkArtifactSize &&
+        chunk.offset / 60'000 > static_cast<std::uint64_t>(kicks)) {
       ++kicks;
       return false;
     }

@@ -8,7 +8,7 @@ namespace {
 using testing::Contains;
 using testing::Not;
 
-constexpr std::size_t kSize = 200'000;
+constexpr std::size_t kRevertedSize = 200'000;
 
 class AgentRevert : public testing::Test {
  protected:
@@ -22,8 +22,8 @@ class AgentRevert : public testing::Test {
     ASSERT_TRUE(world_.RunUntil(state));
   }
   AgentWorld world_;
-  PublishedRelease v1_ = world_.engine.Publish("v1", ModelBytes(kGoodModel, kSize, 1));
-  PublishedRelease v2_ = world_.engine.Publish("v2", ModelBytes(kGoodModel, kSize, 2));
+  PublishedRelease v1_ = world_.engine.Publish("v1", ModelBytes(kGoodModel, kRevertedSize, 1));
+  PublishedRelease v2_ = world_.engine.Publish("v2", ModelBytes(kGoodModel, kRevertedSize, 2));
 };
 
 TEST_F(AgentRevert, IsBackWithinASecondOfTheOrder) {
@@ -70,7 +70,7 @@ TEST_F(AgentRevert, SendsTelemetryAsTheAnswerSaysAfterAnOrderedRevert) {
 
 TEST_F(AgentRevert, WithdrawsADownloadAtOnce) {
   world_.engine.on_chunk = [](Chunk& chunk) {
-    return chunk.object_size < kSize || chunk.offset < 20'000;
+    return chunk.object_size < kRevertedSize || chunk.offset < 20'000;
   };
   DriveTo(UpdateState::kDownloading);
   world_.engine.SendOrder("r-1", OrderAction::kRollBack);
@@ -186,7 +186,7 @@ TEST_F(AgentRevert, DoesAsTheOperatorAtTheDeviceSays) {
 TEST_F(AgentRevert, TakesUpANewerReleaseOnlyAfterTheTrial) {
   world_.rate = 0;
   DriveTo(UpdateState::kTrial);
-  const auto v3 = world_.engine.Publish("v3", ModelBytes(kGoodModel, kSize, 3));
+  const auto v3 = world_.engine.Publish("v3", ModelBytes(kGoodModel, kRevertedSize, 3));
   world_.engine.Send(world_.engine.InstallOf(v3, "r-2"));
   ASSERT_TRUE(world_.RunUntilReport("deferred E_BUSY_TRIAL"));
   EXPECT_EQ(world_.agent->state(), UpdateState::kTrial);

@@ -9,7 +9,7 @@ namespace {
 
 using testing::HasSubstr;
 
-constexpr std::size_t kSize = 100'000;
+constexpr std::size_t kTrustedSize = 100'000;
 
 class AgentTrust : public testing::Test {
  protected:
@@ -33,8 +33,8 @@ class AgentTrust : public testing::Test {
   }
 
   AgentWorld world_;
-  PublishedRelease v1_ = world_.engine.Publish("v1", ModelBytes(kGoodModel, kSize, 1));
-  PublishedRelease v2_ = world_.engine.Publish("v2", ModelBytes(kGoodModel, kSize, 2));
+  PublishedRelease v1_ = world_.engine.Publish("v1", ModelBytes(kGoodModel, kTrustedSize, 1));
+  PublishedRelease v2_ = world_.engine.Publish("v2", ModelBytes(kGoodModel, kTrustedSize, 2));
 };
 
 TEST_F(AgentTrust, A01_RefusesADirectiveThatTheReleaseKeySigned) {
@@ -182,7 +182,7 @@ TEST_F(AgentTrust, RefusesAnOrderOfLessThanItHolds) {
 
 TEST_F(AgentTrust, A16_RefusesBlocksThatWereSwapped) {
   world_.engine.on_chunk = [](Chunk& chunk) {
-    if (chunk.object_size > kSize && chunk.offset > 0) std::ranges::reverse(chunk.data);
+    if (chunk.object_size > kTrustedSize && chunk.offset > 0) std::ranges::reverse(chunk.data);
     return true;
   };
   world_.engine.Send(world_.engine.InstallOf(v2_));
@@ -200,7 +200,8 @@ TEST_F(AgentTrust, A09_RefusesAnObjectUnderAnothersName) {
 
 TEST_F(AgentTrust, A14_StopsAServerThatSendsWithoutEnd) {
   world_.engine.on_chunk = [](Chunk& chunk) {
-    if (chunk.object_size > kSize) chunk.data.push_back(0);  // never the size that was asked for
+    if (chunk.object_size > kTrustedSize)
+      chunk.data.push_back(0);  // never the size that was asked for
     return true;
   };
   Directive directive = world_.engine.InstallOf(v2_);

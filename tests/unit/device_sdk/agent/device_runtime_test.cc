@@ -11,7 +11,7 @@
 namespace sluice::device {
 namespace {
 
-constexpr std::size_t kSize = 100'000;
+constexpr std::size_t kRuntimeSize = 100'000;
 
 /// A device on its own thread; the broker is driven by another one on the real clock.
 class DeviceRuntimeTest : public testing::Test {
@@ -46,13 +46,13 @@ class DeviceRuntimeTest : public testing::Test {
   }
   const BootMs start_ = SystemClock().Boot();
   AgentWorld world_;
-  PublishedRelease v1_ = world_.engine.Publish("v1", ModelBytes(kGoodModel, kSize, 1));
+  PublishedRelease v1_ = world_.engine.Publish("v1", ModelBytes(kGoodModel, kRuntimeSize, 1));
   std::unique_ptr<DeviceRuntime> device_;
 };
 
 TEST_F(DeviceRuntimeTest, InstallsARevertableReleaseOnItsOwnThread) {
   world_.InstallFirst(v1_);
-  const auto v2 = world_.engine.Publish("v2", ModelBytes(kGoodModel, kSize, 2));
+  const auto v2 = world_.engine.Publish("v2", ModelBytes(kGoodModel, kRuntimeSize, 2));
   Open();
   std::jthread thread(
       [this](const std::stop_token& stop) { EXPECT_TRUE(device_->Run(stop).ok()); });

@@ -388,10 +388,10 @@ TEST_F(OfflineCommands, RulesTestShowsMatchValuesAndIntendedActions) {
             "watch (line 11): dry run\n"
             "  topic   plant/#\n"
             "  do      log heard\n");
-  const Finished json = Run({"rules", "test", "rules.yaml", "--topic", "plant/7/status",
-                             "--message", R"({"state":"UP"})", "-o", "json"});
-  EXPECT_EQ(json.exit_code, 0) << json.err;
-  EXPECT_NE(json.out.find("\"verdict\": \"no\""), std::string::npos) << json.out;
+  const Finished as_json = Run({"rules", "test", "rules.yaml", "--topic", "plant/7/status",
+                                "--message", R"({"state":"UP"})", "-o", "json"});
+  EXPECT_EQ(as_json.exit_code, 0) << as_json.err;
+  EXPECT_NE(as_json.out.find("\"verdict\": \"no\""), std::string::npos) << as_json.out;
   EXPECT_EQ(Run({"rules", "test", "rules.yaml", "--topic", "other", "--message", "{}"}).out,
             "no rule listens to other\n");
 }

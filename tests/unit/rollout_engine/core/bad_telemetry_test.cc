@@ -117,7 +117,7 @@ TEST(BadTelemetry, ABootThatIsFirstHeardLateMayHaveCountedFar) {
 
 // ---- what the judge makes of it ----
 
-JudgeInput Fleet(std::uint64_t seed, int test, int control) {
+JudgeInput TwoArms(std::uint64_t seed, int test, int control) {
   SeededRandom random(seed);
   JudgeInput input;
   input.config.limits = {0.001, 0.01, 0.02};
@@ -146,7 +146,7 @@ JudgeInput Fleet(std::uint64_t seed, int test, int control) {
   return input;
 }
 
-const RatioResult& Ratio(const JudgeOutput& output, std::string_view key) {
+const RatioResult& RatioOf(const JudgeOutput& output, std::string_view key) {
   for (const auto& [name, result] : output.results) {
     if (name == key) return std::get<RatioResult>(result);
   }
@@ -156,7 +156,7 @@ const RatioResult& Ratio(const JudgeOutput& output, std::string_view key) {
 }
 
 TEST(BadTelemetry, NoDeviceOfTheTestArmWeighsMoreThanTenAverageControls) {
-  JudgeInput input = Fleet(1, 60, 100);
+  JudgeInput input = TwoArms(1, 60, 100);
   double control_n = 0;
   for (const JudgedDevice& device : input.devices)
     control_n += device.arm == Arm::kControl ? device.cum[0].n : 0;
@@ -164,16 +164,16 @@ TEST(BadTelemetry, NoDeviceOfTheTestArmWeighsMoreThanTenAverageControls) {
   for (const double n : {cap * 1.5, 1e9, 4'294'967'295.0, 9e15}) {
     for (const double share : {0.0, 1.0}) {
       input.devices[0].cum[0] = {n, n * share};
-      const double huge = Ratio(Judge(input), "fleet/error_rate/cumulative").test_raw;
+      const double huge = RatioOf(Judge(input), "fleet/error_rate/cumulative").test_raw;
       input.devices[0].cum[0] = {cap, cap * share};
-      const double capped = Ratio(Judge(input), "fleet/error_rate/cumulative").test_raw;
+      const double capped = RatioOf(Judge(input), "fleet/error_rate/cumulative").test_raw;
       EXPECT_NEAR(huge, capped, 1e-12 * capped) << n << " " << share;
     }
   }
 }
 
 TEST(BadTelemetry, HugeSuccessDoesNotHideABadRelease) {
-  JudgeInput input = Fleet(2, 60, 100);
+  JudgeInput input = TwoArms(2, 60, 100);
   for (JudgedDevice& device : input.devices) {
     if (device.arm == Arm::kTest) device.cum[0].y = std::floor(device.cum[0].n * 0.02);
   }
@@ -182,7 +182,7 @@ TEST(BadTelemetry, HugeSuccessDoesNotHideABadRelease) {
 }
 
 TEST(BadTelemetry, SilentDevicesAreNeverAReasonToPromote) {
-  JudgeInput input = Fleet(3, 60, 100);
+  JudgeInput input = TwoArms(3, 60, 100);
   input.at_soak_end = true;
   for (JudgedDevice& device : input.devices) {
     if (device.arm == Arm::kTest) device.cum = device.epoch = RatioCounts{};
@@ -202,7 +202,7 @@ RatioCounts Lie(Random& random, const RatioCounts& truth) {
 TEST(BadTelemetry, OnePercentOfLiarsInTheTestArmNeverRollsAHealthyReleaseBack) {
   for (std::uint64_t seed = 1; seed <= 150; ++seed) {
     const int test = seed % 3 == 0 ? 100 : seed % 3 == 1 ? 200 : 400;
-    JudgeInput input = Fleet(seed, test, 400);
+    JudgeInput input = TwoArms(seed, test, 400);
     SeededRandom random(seed * 7919);
     for (int liar = 0; liar < test / 100; ++liar) {
       JudgedDevice& device = input.devices[random.Below(static_cast<std::uint64_t>(test))];
@@ -216,7 +216,7 @@ TEST(BadTelemetry, OnePercentOfLiarsInTheTestArmNeverRollsAHealthyReleaseBack) {
 
 TEST(BadTelemetry, OnePercentOfLiarsInTheTestArmNeverGetsABadReleasePromoted) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
-    JudgeInput input = Fleet(seed, 200, 400);
+    JudgeInput input = TwoArms(seed, 200, 400);
     SeededRandom random(seed * 104729);
     for (JudgedDevice& device : input.devices) {
       if (device.arm == Arm::kTest) device.cum[0].y = std::ceil(device.cum[0].n * 0.003);
@@ -232,7 +232,7 @@ TEST(BadTelemetry, OnePercentOfLiarsInTheTestArmNeverGetsABadReleasePromoted) {
 
 TEST(BadTelemetry, NoClaimMakesAStatisticInfiniteOrNoNumber) {
   for (std::uint64_t seed = 1; seed <= 60; ++seed) {
-    JudgeInput input = Fleet(seed, 40, 40);
+    JudgeInput input = TwoArms(seed, 40, 40);
     SeededRandom random(seed);
     for (JudgedDevice& device : input.devices) {
       if (random.Below(2) == 0) continue;

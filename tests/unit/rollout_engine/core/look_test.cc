@@ -11,8 +11,6 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::SizeIs;
 
-constexpr std::uint64_t kOldRelease = 11;
-
 /// A rollout with telemetry beside it; windows open as the effects say.
 class LookHarness : public RolloutHarness {
  public:

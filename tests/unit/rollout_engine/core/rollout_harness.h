@@ -13,6 +13,7 @@
 namespace sluice {
 
 inline constexpr std::uint64_t kNewRelease = 77;
+inline constexpr std::uint64_t kOldRelease = 11;
 
 /// 5 % for 10 minutes, then everybody; looks every minute.
 inline RolloutSpec TwoStageSpec() {

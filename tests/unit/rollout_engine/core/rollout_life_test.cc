@@ -17,7 +17,6 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 constexpr int kDevices = 88;
-constexpr std::uint64_t kOldRelease = 11;
 constexpr std::int64_t kTickMs = 250;
 constexpr std::int64_t kIntervalMs = 5'000;
 

@@ -63,14 +63,14 @@ TEST(RuleFile, TakesNoFiltersOfRulesThatAreOff) {
   EXPECT_TRUE(ParseRuleFile("rules_version: 1\nrules: []\n")->rules.empty());
 }
 
-struct Bad {
+struct BadFile {
   std::string file;
   ErrorCode code;
   std::string says;
 };
 
 TEST(RuleFile, RefusesWithCodeAndLine) {
-  const std::vector<Bad> bad = {
+  const std::vector<BadFile> bad = {
       {"rules: []\n", ErrorCode::kCfgIncomplete, "rules_version is missing, line 1"},
       {"rules_version: 2\nrules: []\n", ErrorCode::kCfgRange, "rules_version, line 1"},
       {"rules_version: 1\nrules: 5\n", ErrorCode::kYamlType, "rules, line 2"},
