@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cmath>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <string_view>
@@ -32,6 +33,19 @@ class WireList {
   using Iterator = decltype(std::declval<const Vector&>().begin());
   const Vector* vector_;
 };
+
+/// Whether the structs of a list are where a CPU may read them. The Verifier checks that its length
+/// is aligned and not what follows, so that structs of 64-bit fields may stand on 4 bytes.
+template <class T>
+bool IsAligned(const flatbuffers::Vector<const T*>& list) {
+  return reinterpret_cast<std::uintptr_t>(list.Data()) % alignof(T) == 0;
+}
+/// Bytes, and offsets to tables and strings, which the Verifier does check.
+template <class T>
+bool IsAligned(const flatbuffers::Vector<T>&) {
+  static_assert(sizeof(T) <= sizeof(flatbuffers::uoffset_t));
+  return true;
+}
 
 class FieldReader {
  public:
@@ -91,7 +105,9 @@ class FieldReader {
     Require(fits, field,
             std::to_string(count) + " entries, allowed " + std::to_string(count_min) + ".." +
                 std::to_string(count_max));
-    return WireList<Vector>(fits ? list : nullptr);
+    const bool aligned = list == nullptr || IsAligned(*list);
+    Require(aligned, field, "its entries are not aligned");
+    return WireList<Vector>(fits && aligned ? list : nullptr);
   }
 
   /// A list of distinct registry ids.

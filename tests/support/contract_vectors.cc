@@ -1,6 +1,7 @@
 #include "tests/support/contract_vectors.h"
 
 #include <array>
+#include <cstring>
 #include <limits>
 
 #include "common/base/check.h"
@@ -35,6 +36,30 @@ Bytes Without(Bytes bytes, std::size_t count) {
 
 Bytes WithTail(Bytes bytes) {
   bytes.push_back(0);
+  return bytes;
+}
+
+std::uint32_t WordAt(const Bytes& bytes, std::size_t at) {
+  std::uint32_t word = 0;
+  std::memcpy(&word, bytes.data() + at, sizeof(word));
+  return word;
+}
+
+/// The same ranges, moved to where their 64-bit fields stand on 4 bytes instead of 8: all that the
+/// FlatBuffers Verifier asks of a vector.
+Bytes WithRangesOnFourBytes(const FetchRequest& request) {
+  constexpr std::size_t kWantedSlot = 4 + 2 * 4;  // of the vtable: the fifth field
+  Bytes bytes = Encode(request);
+  const std::size_t table = WordAt(bytes, 0);
+  const std::size_t slot = table - WordAt(bytes, table) + kWantedSlot;
+  const std::size_t field = table + (WordAt(bytes, slot) & 0xffff);
+  const std::size_t from = field + WordAt(bytes, field);
+  const std::size_t to = (bytes.size() + 7) / 8 * 8;
+  const std::size_t size = 4 + request.wanted.size() * sizeof(ByteRange);
+  bytes.resize(to + size);
+  std::memcpy(bytes.data() + to, bytes.data() + from, size);
+  const auto distance = static_cast<std::uint32_t>(to - field);
+  std::memcpy(bytes.data() + field, &distance, sizeof(distance));
   return bytes;
 }
 
@@ -217,6 +242,8 @@ void AddBadDeviceValues(VectorList& list) {
   fetch("fetch_overflow", [](FetchRequest& f) {
     f.wanted = {{16'320, std::numeric_limits<std::uint64_t>::max()}};
   });
+  list.Bad("fetch_ranges_on_four_bytes", VectorReader::kFetchRequest, ErrorCode::kFbRange,
+           WithRangesOnFourBytes(SampleFetch()));
   const auto chunk = [&](std::string name, void (*change)(Chunk&)) {
     list.Bad(std::move(name), VectorReader::kChunk, ErrorCode::kFbRange,
              Encode(With(SampleChunk(), change)));
