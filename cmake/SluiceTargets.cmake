@@ -12,8 +12,12 @@ function(sluice_options target)
     target_compile_options(${target} PRIVATE -fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer
                                              -fno-sanitize-recover=all)
     target_link_options(${target} PUBLIC -fsanitize=${SLUICE_SANITIZE})
+    # The presets compile several files at a time, but for folders whose files have local names in common.
+    if(target MATCHES "^sluice_(payload|config|encoder)$")
+      set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
+    endif()
     # Under sanitizers the compiler takes far longer than what these do at run time.
-    if(target MATCHES "^sluice_(cli_lib|api|engine|config|registry|agent_commands|demo_world)$" OR
+    if(target MATCHES "^sluice_(cli_lib|api|config|agent_commands|demo_world)$" OR
        NOT target MATCHES "^(sluice_|digits-)")
       target_compile_options(${target} PRIVATE -O0)
     endif()
@@ -36,10 +40,15 @@ function(sluice_program target)
 endfunction()
 
 # sluice_test(NAME LABEL [AS_ONE] [TIMEOUT SECONDS] SOURCES... LIBS libraries...): a GoogleTest program whose tests ctest
-# knows one by one, or with AS_ONE as one: for tests that share what is costly to make.
+# knows one by one, or with AS_ONE as one: for tests that share what is costly to make. The target tests_LABEL is all
+# that tests of that label need.
 function(sluice_test name label)
   cmake_parse_arguments(PARSE_ARGV 2 ARG "AS_ONE" "TIMEOUT" "LIBS")
   add_executable(${name} ${ARG_UNPARSED_ARGUMENTS})
+  if(NOT TARGET tests_${label})
+    add_custom_target(tests_${label})
+  endif()
+  add_dependencies(tests_${label} ${name})
   sluice_options(${name})
   # Six files at a time: their headers take longer to read than they do.
   set_target_properties(${name} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 6)

@@ -5,13 +5,13 @@
 namespace sluice::device {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x43534C53;  // "SLSC"
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kStampMagic = 0x43534C53;  // "SLSC"
+constexpr std::uint32_t kStampFormat = 1;
 
 template <class Fields>
 void LayOut(Fields& fields, ConfirmedStamp& stamp) {
-  fields.Constant(kMagic);
-  fields.Constant(kFormat);
+  fields.Constant(kStampMagic);
+  fields.Constant(kStampFormat);
   fields.Id(stamp.slot.manifest);
   fields.Id(stamp.slot.artifact);
   fields.Number(stamp.slot.size_bytes);

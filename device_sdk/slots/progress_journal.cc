@@ -7,15 +7,15 @@
 namespace sluice::device {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x4A534C53;  // "SLSJ"
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kJournalMagic = 0x4A534C53;  // "SLSJ"
+constexpr std::uint32_t kJournalFormat = 1;
 /// The longest block that is read into memory for a check.
 constexpr std::uint32_t kBlockBytesMax = 1U << 20;
 
 template <class Fields>
 void LayOut(Fields& fields, JournalEntry& entry) {
-  fields.Constant(kMagic);
-  fields.Constant(kFormat);
+  fields.Constant(kJournalMagic);
+  fields.Constant(kJournalFormat);
   fields.Number(entry.seq);
   fields.Id(entry.plan.head_digest);
   fields.Number(entry.plan.size_bytes);

@@ -6,8 +6,8 @@
 namespace sluice::device {
 namespace {
 
-constexpr std::uint32_t kMagic = 0x52534C53;  // "SLSR"
-constexpr std::uint32_t kFormat = 1;
+constexpr std::uint32_t kRecordMagic = 0x52534C53;  // "SLSR"
+constexpr std::uint32_t kRecordFormat = 1;
 
 constexpr std::size_t kSectors = kRecordBytes / kSectorBytes;
 constexpr std::size_t kPayloadBytes = kSectors * kSectorPayloadBytes;
@@ -49,8 +49,8 @@ void LayOut(Fields& fields, StateRecord& record) {
          directive, directive_digest, order, order_digest, freshness, engine_epoch,
          secure_time_floor_ms, root_version, revocation_version, revocation_digest, activation,
          boot, bad_artifacts] = record;
-  fields.Constant(kMagic);
-  fields.Constant(kFormat);
+  fields.Constant(kRecordMagic);
+  fields.Constant(kRecordFormat);
   fields.Number(gen);
   fields.Index(active, limits::kSlotsMax);
   fields.Index(fallback, limits::kSlotsMax);

@@ -59,7 +59,8 @@ bool Fits(const std::vector<SelectorTerm>& selector, const Device& device) {
   });
 }
 
-void List(const Context& context, const httplib::Request& request, httplib::Response& response) {
+void ListDevices(const Context& context, const httplib::Request& request,
+                 httplib::Response& response) {
   const auto limit = LimitOf(request);
   if (!limit) return SendError(response, limit.error());
   const auto selector = ParseSelector(request.get_param_value("selector"));
@@ -79,7 +80,7 @@ void List(const Context& context, const httplib::Request& request, httplib::Resp
   });
 }
 
-Result<const Device*> Find(const Engine& engine, const std::string& id) {
+Result<const Device*> FindDevice(const Engine& engine, const std::string& id) {
   if (const Device* device = engine.devices().Find(id)) return device;
   return Fail(ErrorCode::kNotFound, "no device " + id);
 }
@@ -88,7 +89,7 @@ void History(const Context& context, const httplib::Request& request, httplib::R
   const auto limit = LimitOf(request);
   if (!limit) return SendError(response, limit.error());
   Answer(context, response, [&](Engine& engine) -> Result<Json> {
-    SLUICE_ASSIGN(const Device* device, Find(engine, request.matches[1]));
+    SLUICE_ASSIGN(const Device* device, FindDevice(engine, request.matches[1]));
     SLUICE_ASSIGN(const std::vector<HistoryLine> lines,
                   DeviceDirectory::History(engine.store(), device->id, *limit));
     Json items = Json::array();
@@ -109,12 +110,13 @@ void History(const Context& context, const httplib::Request& request, httplib::R
 }  // namespace
 
 void AddDeviceRoutes(httplib::Server& server, const Context& context) {
-  server.Get("/v1/devices",
-             [context](const auto& request, auto& response) { List(context, request, response); });
+  server.Get("/v1/devices", [context](const auto& request, auto& response) {
+    ListDevices(context, request, response);
+  });
   server.Get(R"(/v1/devices/([^/]+))",
              [context](const httplib::Request& request, httplib::Response& response) {
                Answer(context, response, [&](Engine& engine) -> Result<Json> {
-                 SLUICE_ASSIGN(const Device* device, Find(engine, request.matches[1]));
+                 SLUICE_ASSIGN(const Device* device, FindDevice(engine, request.matches[1]));
                  return ToJson(engine, *device);
                });
              });

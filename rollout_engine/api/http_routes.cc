@@ -6,7 +6,6 @@
 namespace sluice::http {
 namespace {
 
-constexpr char kJsonType[] = "application/json";
 constexpr char kProblemType[] = "application/problem+json";
 
 Result<Operation> OperationOf(const std::string& text, Subject subject, const std::string& object) {

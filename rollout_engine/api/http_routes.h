@@ -14,6 +14,7 @@
 namespace sluice::http {
 
 inline constexpr char kApiVersion[] = "v1";
+inline constexpr char kJsonType[] = "application/json";
 inline constexpr std::size_t kBodyBytesMax = 1 << 20;
 inline constexpr std::size_t kPageDefault = 100;
 inline constexpr std::size_t kPageMax = 1'000;

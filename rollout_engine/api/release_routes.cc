@@ -7,9 +7,8 @@
 namespace sluice::http {
 namespace {
 
-constexpr char kJsonType[] = "application/json";
-
-void List(const Context& context, const httplib::Request& request, httplib::Response& response) {
+void ListReleases(const Context& context, const httplib::Request& request,
+                  httplib::Response& response) {
   const auto limit = LimitOf(request);
   if (!limit) return SendError(response, limit.error());
   const auto releases = context.loop.Run(
@@ -71,8 +70,9 @@ Json ForecastJson(const std::string& release, const std::vector<ForecastRow>& ro
 }  // namespace
 
 void AddReleaseRoutes(httplib::Server& server, const Context& context) {
-  server.Get("/v1/releases",
-             [context](const auto& request, auto& response) { List(context, request, response); });
+  server.Get("/v1/releases", [context](const auto& request, auto& response) {
+    ListReleases(context, request, response);
+  });
   server.Get(R"(/v1/releases/([^/]+))",
              [context](const auto& request, auto& response) { Show(context, request, response); });
   server.Get(R"(/v1/releases/([^/]+)/payloads)", [context](const auto& request, auto& response) {

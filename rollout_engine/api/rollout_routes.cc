@@ -12,7 +12,7 @@ namespace {
 
 constexpr double kMilliPercentPerPercent = 1000;
 
-Result<const RolloutEntry*> Find(const Engine& engine, const std::string& id) {
+Result<const RolloutEntry*> FindRollout(const Engine& engine, const std::string& id) {
   if (const RolloutEntry* entry = engine.rollouts().Find(id)) return entry;
   return Fail(ErrorCode::kNotFound, "no rollout " + id);
 }
@@ -162,7 +162,8 @@ std::vector<std::string> Select(const Engine& engine, const std::string& model,
   return ids;
 }
 
-void List(const Context& context, const httplib::Request& request, httplib::Response& response) {
+void ListRollouts(const Context& context, const httplib::Request& request,
+                  httplib::Response& response) {
   const auto limit = LimitOf(request);
   if (!limit) return SendError(response, limit.error());
   const Status known = CheckStatusName(request.get_param_value("status"));
@@ -225,7 +226,7 @@ void Events(const Context& context, const httplib::Request& request, httplib::Re
     after = seq;
   }
   Answer(context, response, [&](Engine& engine) -> Result<Json> {
-    SLUICE_ASSIGN(const RolloutEntry* entry, Find(engine, request.matches[1]));
+    SLUICE_ASSIGN(const RolloutEntry* entry, FindRollout(engine, request.matches[1]));
     SLUICE_ASSIGN(const std::vector<RolloutNote> notes,
                   RolloutLog::Notes(engine.store(), entry->rollout.id, after, *limit));
     Json items = Json::array();
@@ -272,7 +273,7 @@ Result<RolloutLog::LookNumber> LookNumberOf(const Rollout& rollout,
 
 /// As it was stored: a decision vector, without its input where that was not kept.
 Result<Json> RecordJson(const Engine& engine, const httplib::Request& request) {
-  SLUICE_ASSIGN(const RolloutEntry* entry, Find(engine, request.matches[1]));
+  SLUICE_ASSIGN(const RolloutEntry* entry, FindRollout(engine, request.matches[1]));
   SLUICE_ASSIGN(const RolloutLog::LookNumber number, LookNumberOf(entry->rollout, request));
   const std::string key = RolloutLog::DecisionKey(entry->rollout.id, number);
   SLUICE_ASSIGN(const std::optional<Bytes> record, engine.store().Get(key));
@@ -287,22 +288,23 @@ Result<Json> RecordJson(const Engine& engine, const httplib::Request& request) {
 }  // namespace
 
 void AddRolloutRoutes(httplib::Server& server, const Context& context) {
-  server.Get("/v1/rollouts",
-             [context](const auto& request, auto& response) { List(context, request, response); });
+  server.Get("/v1/rollouts", [context](const auto& request, auto& response) {
+    ListRollouts(context, request, response);
+  });
   AddPost(server, "/v1/rollouts",
           [context](const httplib::Request& request, const std::string& body,
                     httplib::Response& response) { Create(context, request, body, response); });
   server.Get(R"(/v1/rollouts/([^/]+))",
              [context](const httplib::Request& request, httplib::Response& response) {
                Answer(context, response, [&](Engine& engine) -> Result<Json> {
-                 SLUICE_ASSIGN(const RolloutEntry* entry, Find(engine, request.matches[1]));
+                 SLUICE_ASSIGN(const RolloutEntry* entry, FindRollout(engine, request.matches[1]));
                  return FullJson(SourcesOf(engine), *entry);
                });
              });
   server.Get(R"(/v1/rollouts/([^/]+)/explain)",
              [context](const httplib::Request& request, httplib::Response& response) {
                Answer(context, response, [&](Engine& engine) -> Result<Json> {
-                 SLUICE_ASSIGN(const RolloutEntry* entry, Find(engine, request.matches[1]));
+                 SLUICE_ASSIGN(const RolloutEntry* entry, FindRollout(engine, request.matches[1]));
                  return ExplanationJson(SourcesOf(engine), *entry);
                });
              });

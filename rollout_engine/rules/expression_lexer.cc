@@ -11,7 +11,7 @@
 namespace sluice {
 namespace {
 
-using Kind = ExpressionToken::Kind;
+using TokenKind = ExpressionToken::Kind;
 
 // Longer ones first: "<=" is not "<" and "=".
 constexpr std::array<std::string_view, 17> kSymbols = {
@@ -30,7 +30,7 @@ class Lexer {
       while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n' || text_[at_] == '\t'))
         ++at_;
       if (at_ == text_.size()) {
-        tokens_.push_back({.kind = Kind::kEnd, .begin = at_, .end = at_});
+        tokens_.push_back({.kind = TokenKind::kEnd, .begin = at_, .end = at_});
         return std::move(tokens_);
       }
       SLUICE_TRY(Next());
@@ -45,7 +45,7 @@ class Lexer {
     if (c == '"' || c == '\'') return TakeText(c);
     for (const std::string_view symbol : kSymbols) {
       if (text_.substr(at_).starts_with(symbol)) {
-        Push(Kind::kSymbol, std::string(symbol), at_ + symbol.size());
+        Push(TokenKind::kSymbol, std::string(symbol), at_ + symbol.size());
         return {};
       }
     }
@@ -56,7 +56,7 @@ class Lexer {
   Status TakeWord() {
     std::size_t end = at_;
     while (end < text_.size() && IsWordPart(text_[end])) ++end;
-    Push(Kind::kWord, std::string(text_.substr(at_, end - at_)), end);
+    Push(TokenKind::kWord, std::string(text_.substr(at_, end - at_)), end);
     return {};
   }
 
@@ -83,7 +83,7 @@ class Lexer {
     if (read.ec != std::errc() || continues || octal) {
       return ExpressionError(at_, "not a number as JSON has it");
     }
-    Push(Kind::kNumber, std::string(digits), end);
+    Push(TokenKind::kNumber, std::string(digits), end);
     tokens_.back().number = number;
     tokens_.back().is_whole = is_whole;
     return {};
@@ -94,7 +94,7 @@ class Lexer {
     for (std::size_t i = at_ + 1; i < text_.size();) {
       const char c = text_[i];
       if (c == quote) {
-        Push(Kind::kText, std::move(content), i + 1);
+        Push(TokenKind::kText, std::move(content), i + 1);
         return {};
       }
       if (c == '\\') {
@@ -128,7 +128,7 @@ class Lexer {
     return from;
   }
 
-  void Push(Kind kind, std::string text, std::size_t end) {
+  void Push(TokenKind kind, std::string text, std::size_t end) {
     tokens_.push_back({.kind = kind, .text = std::move(text), .begin = at_, .end = end});
     at_ = end;
   }

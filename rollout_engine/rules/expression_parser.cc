@@ -13,7 +13,7 @@
 namespace sluice {
 namespace {
 
-using Kind = ExpressionToken::Kind;
+using TokenKind = ExpressionToken::Kind;
 using Op = ExpressionOp;
 using Type = ExpressionType;
 
@@ -57,7 +57,7 @@ class Parser {
 
   Result<ExpressionProgram> Run() {
     SLUICE_ASSIGN(const std::uint32_t root, ParseOperators(0, 0));
-    if (Peek().kind != Kind::kEnd) {
+    if (Peek().kind != TokenKind::kEnd) {
       const bool assigns = Peek().text == "=";
       return ErrorHere(assigns ? "'=' assigns nothing here; write =="
                                : "expected an operator, not " + Shown(Peek().text));
@@ -69,11 +69,12 @@ class Parser {
  private:
   [[nodiscard]] const ExpressionToken& Peek() const { return tokens_[at_]; }
   const ExpressionToken& Take() {
-    return tokens_[at_].kind == Kind::kEnd ? Peek() : tokens_[at_++];
+    return tokens_[at_].kind == TokenKind::kEnd ? Peek() : tokens_[at_++];
   }
   [[nodiscard]] bool Sees(std::string_view symbol) const {
     const ExpressionToken& token = Peek();
-    return (token.kind == Kind::kSymbol || token.kind == Kind::kWord) && token.text == symbol;
+    return (token.kind == TokenKind::kSymbol || token.kind == TokenKind::kWord) &&
+           token.text == symbol;
   }
   bool TakeIf(std::string_view symbol) {
     if (!Sees(symbol)) return false;
@@ -103,7 +104,7 @@ class Parser {
   }
 
   [[nodiscard]] const Infix* PeekInfix() const {
-    if (Peek().kind != Kind::kSymbol && Peek().kind != Kind::kWord) return nullptr;
+    if (Peek().kind != TokenKind::kSymbol && Peek().kind != TokenKind::kWord) return nullptr;
     const auto found = std::ranges::find(kInfixes, Peek().text, &Infix::symbol);
     return found == kInfixes.end() ? nullptr : &*found;
   }
@@ -166,7 +167,7 @@ class Parser {
     const ExpressionToken& token = Peek();
     const std::size_t begin = token.begin;
     if (Sees("!") || Sees("not")) {
-      const bool is_word = token.kind == Kind::kWord;
+      const bool is_word = token.kind == TokenKind::kWord;
       Take();
       SLUICE_ASSIGN(const std::uint32_t operand,
                     ParseOperators(is_word ? kBindNot : kBindPrefix, depth + 1));
@@ -174,7 +175,7 @@ class Parser {
       return Add({.op = Op::kNot, .type = Type::kBool, .children = {operand}}, begin);
     }
     if (TakeIf("-")) {
-      if (Peek().kind != Kind::kNumber) return ErrorHere("expected a number after '-'");
+      if (Peek().kind != TokenKind::kNumber) return ErrorHere("expected a number after '-'");
       return Add({.type = Type::kNumber, .literal = Value::Number(-Take().number)}, begin);
     }
     if (TakeIf("(")) {
@@ -183,13 +184,13 @@ class Parser {
       return inner;
     }
     if (TakeIf("[")) return ParseList(begin);
-    if (token.kind == Kind::kNumber)
+    if (token.kind == TokenKind::kNumber)
       return Add({.type = Type::kNumber, .literal = Value::Number(Take().number)}, begin);
-    if (token.kind == Kind::kText)
+    if (token.kind == TokenKind::kText)
       return Add({.type = Type::kText, .literal = Value::Text({}), .text = Take().text}, begin);
-    if (token.kind == Kind::kWord) return ParseWord(depth);
-    return ErrorHere(token.kind == Kind::kEnd ? "the expression ends too early"
-                                              : "expected a value, not " + Shown(token.text));
+    if (token.kind == TokenKind::kWord) return ParseWord(depth);
+    return ErrorHere(token.kind == TokenKind::kEnd ? "the expression ends too early"
+                                                   : "expected a value, not " + Shown(token.text));
   }
 
   /// Literals only: an element that is missing would make a list nobody can read.
@@ -201,7 +202,8 @@ class Parser {
         return ErrorHere("more than " + std::to_string(limits::kExpressionListMax) + " elements");
       }
       const bool is_word = Sees("true") || Sees("false") || Sees("null");
-      if (!is_word && !Sees("-") && Peek().kind != Kind::kNumber && Peek().kind != Kind::kText)
+      if (!is_word && !Sees("-") && Peek().kind != TokenKind::kNumber &&
+          Peek().kind != TokenKind::kText)
         return ErrorHere("a list holds numbers, texts, true, false and null");
       SLUICE_ASSIGN(const std::uint32_t element, ParsePrefix(0));
       list.children.push_back(element);
@@ -251,7 +253,7 @@ class Parser {
   }
 
   Result<PathStep> ParseMember() {
-    if (Peek().kind != Kind::kWord) {
+    if (Peek().kind != TokenKind::kWord) {
       return ErrorHere(
           "expected a name after '.'; write [0] for an element, [\"a-b\"] for a name "
           "with other characters");
@@ -261,9 +263,9 @@ class Parser {
 
   Result<PathStep> ParseSubscript() {
     PathStep step;
-    if (Peek().kind == Kind::kText) {
+    if (Peek().kind == TokenKind::kText) {
       step.key = Take().text;
-    } else if (Peek().kind == Kind::kNumber && Peek().is_whole &&
+    } else if (Peek().kind == TokenKind::kNumber && Peek().is_whole &&
                Peek().number <= static_cast<double>(limits::kPathIndexMax)) {
       step = {.index = static_cast<std::size_t>(Take().number), .is_index = true};
     } else {
@@ -276,7 +278,7 @@ class Parser {
 
   Result<std::uint32_t> ParseTopicLevel(std::size_t begin) {
     SLUICE_TRY(Expect("."));
-    if (Peek().kind != Kind::kNumber || !Peek().is_whole ||
+    if (Peek().kind != TokenKind::kNumber || !Peek().is_whole ||
         Peek().number >= static_cast<double>(limits::kRuleTopicLevelsMax)) {
       return ErrorHere("expected the number of a level, topic.0 to topic." +
                        std::to_string(limits::kRuleTopicLevelsMax - 1));

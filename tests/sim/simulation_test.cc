@@ -90,7 +90,8 @@ TEST_P(BrokenWorld, HoldsWhatIsPromisedAndComesToRest) {
   EXPECT_GT(outcome.device_crashes, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, BrokenWorld, testing::Range<std::uint64_t>(1, 16));
+INSTANTIATE_TEST_SUITE_P(Seeds, BrokenWorld,
+                         testing::Range<std::uint64_t>(1, 1 + SLUICE_SIM_SEEDS));
 
 class BrokenWorldWithVariants : public testing::TestWithParam<std::uint64_t> {};
 
@@ -102,7 +103,8 @@ TEST_P(BrokenWorldWithVariants, HoldsWhatIsPromisedAndComesToRest) {
       << ReplayCommand(GetParam()) << " --variants";
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, BrokenWorldWithVariants, testing::Range<std::uint64_t>(101, 107));
+INSTANTIATE_TEST_SUITE_P(Seeds, BrokenWorldWithVariants,
+                         testing::Range<std::uint64_t>(101, 102 + SLUICE_SIM_SEEDS / 3));
 
 TEST(Simulation, GoesTheSameWayTwiceAndAnotherWithAnotherSeed) {
   const std::uint64_t way = RunBrokenWorld(3).trace_hash;
