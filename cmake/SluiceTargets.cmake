@@ -12,10 +12,6 @@ function(sluice_options target)
     target_compile_options(${target} PRIVATE -fsanitize=${SLUICE_SANITIZE} -fno-omit-frame-pointer
                                              -fno-sanitize-recover=all)
     target_link_options(${target} PUBLIC -fsanitize=${SLUICE_SANITIZE})
-    # The presets compile several files at a time, but for folders whose files have local names in common.
-    if(target MATCHES "^sluice_(payload|config|encoder)$")
-      set_target_properties(${target} PROPERTIES UNITY_BUILD OFF)
-    endif()
     # Under sanitizers the compiler takes far longer than what these do at run time.
     if(target MATCHES "^sluice_(cli_lib|api|config|agent_commands|demo_world)$" OR
        NOT target MATCHES "^(sluice_|digits-)")

@@ -12,7 +12,7 @@ constexpr std::uint8_t kTypes = 5;
 // 8 significant bits: a product with 15 more is exact, and a fused multiply-add gives the same sum.
 constexpr std::uint32_t kStepZeroBits = 0xFFFF;
 
-tl::unexpected<Error> Corrupt(const std::string& what) {
+tl::unexpected<Error> CorruptOps(const std::string& what) {
   return Fail(ErrorCode::kDeltaCorrupt, "elem block: " + what + "; encode the payload again");
 }
 
@@ -24,10 +24,10 @@ std::uint64_t FromZigZag(std::uint64_t value) { return value >> 1 ^ (~(value & 1
 
 Status CheckKind(ElemOp::Type type, ElementKind kind) {
   if (type == ElemOp::Type::kDelta && kind == ElementKind::kBytes) {
-    return Corrupt("bytes are no elements to take a difference of");
+    return CorruptOps("bytes are no elements to take a difference of");
   }
-  if (type == ElemOp::Type::kQdelta && !IsFloat(kind)) return Corrupt("only floats have steps");
-  if (type == ElemOp::Type::kLowrank && !IsFloat(kind)) return Corrupt("only floats have rows");
+  if (type == ElemOp::Type::kQdelta && !IsFloat(kind)) return CorruptOps("only floats have steps");
+  if (type == ElemOp::Type::kLowrank && !IsFloat(kind)) return CorruptOps("only floats have rows");
   return {};
 }
 
@@ -64,9 +64,9 @@ Result<ByteView> ElemOpReader::Ahead() {
 
 Result<std::uint32_t> ElemOpReader::TakeCount() {
   SLUICE_ASSIGN(const ByteView ahead, Ahead());
-  if (ahead.size() < 2) return Corrupt("no operations");
+  if (ahead.size() < 2) return CorruptOps("no operations");
   const auto count = LoadLe<std::uint16_t>(ahead.data());
-  if (count == 0) return Corrupt("no operations");
+  if (count == 0) return CorruptOps("no operations");
   if (count > kElemOpsMax) {
     return Fail(ErrorCode::kDeltaOps,
                 "elem block: " + std::to_string(count) + " operations are more than " +
@@ -82,8 +82,8 @@ Status ElemOpReader::TakeRows(ElemOp& op) {
   const std::size_t length_ahead = ahead.size();
   SLUICE_ASSIGN(const std::uint64_t row_elements, TakeUvarint(ahead));
   SLUICE_ASSIGN(const std::uint64_t column, TakeUvarint(ahead));
-  if (ahead.size() < 2) return Corrupt("cut off in its operations");
-  if (row_elements > UINT32_MAX || column >= row_elements) return Corrupt("no column of a row");
+  if (ahead.size() < 2) return CorruptOps("cut off in its operations");
+  if (row_elements > UINT32_MAX || column >= row_elements) return CorruptOps("no column of a row");
   rows.row_elements = static_cast<std::uint32_t>(row_elements);
   rows.column = static_cast<std::uint32_t>(column);
   rows.count = ahead[0];
@@ -91,25 +91,25 @@ Status ElemOpReader::TakeRows(ElemOp& op) {
   position_ += length_ahead - ahead.size() + 2;
   if (rows.count == 0 || rows.count > kLowrankRowsMax ||
       rows.fraction_bits > kLowrankFractionBitsMax) {
-    return Corrupt("names no rows, too many, or coefficients of no known form");
+    return CorruptOps("names no rows, too many, or coefficients of no known form");
   }
   const std::uint32_t width = ElementWidth(op.kind);
   const std::uint64_t row_before = std::min(out_next_, op.base_offset);
-  if (row_before < column * width) return Corrupt("a row begins before its file");
+  if (row_before < column * width) return CorruptOps("a row begins before its file");
   const std::uint64_t back_max = (row_before - column * width) / (row_elements * width);
   for (std::uint32_t k = 0; k < rows.count; ++k) {
     SLUICE_ASSIGN(ahead, Ahead());
     const std::size_t before = ahead.size();
     SLUICE_ASSIGN(const std::uint64_t back, TakeUvarint(ahead));
     if (back == 0 || back > back_max || back > UINT32_MAX) {
-      return Corrupt("row " + std::to_string(back) + " before it lies outside");
+      return CorruptOps("row " + std::to_string(back) + " before it lies outside");
     }
     rows.back[k] = static_cast<std::uint32_t>(back);
     position_ += before - ahead.size();
   }
   op.coefficients_at = position_;
   const std::uint64_t coefficient_bytes = rows.CoefficientBytes(op.length / width);
-  if (coefficient_bytes > encoded_.size() - position_) return Corrupt("cut off in coefficients");
+  if (coefficient_bytes > encoded_.size() - position_) return CorruptOps("cut off in coefficients");
   position_ += coefficient_bytes;
   return {};
 }
@@ -117,16 +117,16 @@ Status ElemOpReader::TakeRows(ElemOp& op) {
 Result<ElemOp> ElemOpReader::Take(std::uint64_t base_size) {
   SLUICE_ASSIGN(ByteView ahead, Ahead());
   const std::size_t length_ahead = ahead.size();
-  if (ahead.empty()) return Corrupt("cut off in its operations");
+  if (ahead.empty()) return CorruptOps("cut off in its operations");
   const std::uint8_t head = ahead.front();
   ahead = ahead.subspan(1);
-  if (head >> 4 >= kTypes || (head & 15) >= kElementKinds) return Corrupt("unknown operation");
+  if (head >> 4 >= kTypes || (head & 15) >= kElementKinds) return CorruptOps("unknown operation");
   ElemOp op{.type = static_cast<ElemOp::Type>(head >> 4),
             .kind = static_cast<ElementKind>(head & 15)};
   SLUICE_TRY(CheckKind(op.type, op.kind));
   SLUICE_ASSIGN(const std::uint64_t length, TakeUvarint(ahead));
   if (length == 0 || length > UINT32_MAX || length % ElementWidth(op.kind) != 0) {
-    return Corrupt("an operation of " + std::to_string(length) + " bytes is no row of elements");
+    return CorruptOps("an operation of " + std::to_string(length) + " bytes is no row of elements");
   }
   op.length = static_cast<std::uint32_t>(length);
   if (op.type != ElemOp::Type::kLiteral) {
@@ -134,17 +134,17 @@ Result<ElemOp> ElemOpReader::Take(std::uint64_t base_size) {
     // Wraps around like the encoder's difference; what is left is checked as it stands.
     op.base_offset = expected_base_ + FromZigZag(moved);
     if (op.base_offset > base_size || op.length > base_size - op.base_offset) {
-      return Corrupt(std::to_string(op.length) + " bytes at " + std::to_string(op.base_offset) +
-                     " end outside the base");
+      return CorruptOps(std::to_string(op.length) + " bytes at " + std::to_string(op.base_offset) +
+                        " end outside the base");
     }
     expected_base_ = op.base_offset + op.length;
   }
   if (op.type == ElemOp::Type::kQdelta) {
-    if (ahead.size() < sizeof op.step) return Corrupt("cut off in its operations");
+    if (ahead.size() < sizeof op.step) return CorruptOps("cut off in its operations");
     const auto bits = LoadLe<std::uint32_t>(ahead.data());
     op.step = std::bit_cast<float>(bits);
     if (!std::isfinite(op.step) || op.step <= 0 || (bits & kStepZeroBits) != 0) {
-      return Corrupt("a step is no number above 0 of 8 significant bits");
+      return CorruptOps("a step is no number above 0 of 8 significant bits");
     }
     ahead = ahead.subspan(sizeof op.step);
   }
@@ -168,13 +168,13 @@ Result<ElemOpsSummary> CheckElemOps(ElemOpReader reader, std::uint64_t base_size
     }
     left -= op.length;
     if (op.type > LastTypeOf(codec)) {
-      return Corrupt("an operation that " + std::string(CodecName(codec)) + " blocks lack");
+      return CorruptOps("an operation that " + std::string(CodecName(codec)) + " blocks lack");
     }
     summary.has_literals |= op.type == ElemOp::Type::kLiteral;
     summary.has_lowrank |= op.type == ElemOp::Type::kLowrank;
     summary.has_deltas |= op.type != ElemOp::Type::kCopy && op.type != ElemOp::Type::kLiteral;
   }
-  if (left != 0) return Corrupt("output ends " + std::to_string(left) + " bytes early");
+  if (left != 0) return CorruptOps("output ends " + std::to_string(left) + " bytes early");
   summary.coder_at = reader.position();
   return summary;
 }

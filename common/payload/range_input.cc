@@ -3,7 +3,7 @@
 namespace sluice {
 namespace {
 
-tl::unexpected<Error> Corrupt(const char* what) {
+tl::unexpected<Error> CorruptCoder(const char* what) {
   return Fail(ErrorCode::kDeltaCorrupt,
               std::string("range coder: ") + what + "; encode the payload again");
 }
@@ -14,14 +14,14 @@ Status RangeInput::Open() {
   decoder_.next = bytes_end_ = readable_end_ = window_.data();
   SLUICE_TRY(Refill());
   // The encoder's first byte only takes carries, and there is none before the first bit.
-  if (*decoder_.next++ != 0) return Corrupt("does not start with a 0");
+  if (*decoder_.next++ != 0) return CorruptCoder("does not start with a 0");
   for (int i = 0; i < 4; ++i) decoder_.code = decoder_.code << 8 | *decoder_.next++;
   return CheckTaken();
 }
 
 Status RangeInput::CheckTaken() const {
-  if (decoder_.next > bytes_end_) return Corrupt("cut off");
-  if (decoder_.is_bad != 0) return Corrupt("raw bits out of range");
+  if (decoder_.next > bytes_end_) return CorruptCoder("cut off");
+  if (decoder_.is_bad != 0) return CorruptCoder("raw bits out of range");
   return {};
 }
 
@@ -47,7 +47,7 @@ Status RangeInput::Refill() {
 Status RangeInput::Finish() const {
   SLUICE_TRY(CheckTaken());
   if (decoder_.next != bytes_end_ || position_ != encoded_.size()) {
-    return Corrupt("bytes after the last element");
+    return CorruptCoder("bytes after the last element");
   }
   return {};
 }

@@ -3,7 +3,7 @@
 namespace sluice {
 namespace {
 
-tl::unexpected<Error> Corrupt(const char* what) {
+tl::unexpected<Error> CorruptCommands(const char* what) {
   return Fail(ErrorCode::kDeltaCorrupt,
               std::string("librsync delta: ") + what + "; encode the payload again");
 }
@@ -13,17 +13,17 @@ tl::unexpected<Error> Corrupt(const char* what) {
 Result<RsyncCommandReader> RsyncCommandReader::Open(const ByteSource& delta) {
   RsyncCommandReader reader(delta);
   SLUICE_ASSIGN(const std::uint64_t magic, reader.TakeNumber(sizeof kRsyncDeltaMagic));
-  if (magic != kRsyncDeltaMagic) return Corrupt("wrong magic");
+  if (magic != kRsyncDeltaMagic) return CorruptCommands("wrong magic");
   return reader;
 }
 
 Result<RsyncCommand> RsyncCommandReader::Next() {
   SLUICE_ASSIGN(const std::uint64_t code, TakeNumber(1));
   if (code == kRsyncEnd) {
-    if (BytesLeft() != 0) return Corrupt("bytes after the end command");
+    if (BytesLeft() != 0) return CorruptCommands("bytes after the end command");
     return RsyncCommand{};
   }
-  if (code >= kRsyncReserved) return Corrupt("reserved command");
+  if (code >= kRsyncReserved) return CorruptCommands("reserved command");
 
   RsyncCommand command;
   if (code >= kRsyncCopy11) {
@@ -31,7 +31,7 @@ Result<RsyncCommand> RsyncCommandReader::Next() {
     command.kind = RsyncCommand::Kind::kCopy;
     SLUICE_ASSIGN(command.base_offset, TakeNumber(std::size_t{1} << (widths / 4)));
     SLUICE_ASSIGN(command.length, TakeNumber(std::size_t{1} << (widths % 4)));
-    if (command.length == 0) return Corrupt("empty copy");
+    if (command.length == 0) return CorruptCommands("empty copy");
     return command;
   }
   command.kind = RsyncCommand::Kind::kLiteral;
@@ -39,15 +39,15 @@ Result<RsyncCommand> RsyncCommandReader::Next() {
   if (code >= kRsyncLiteral1) {
     SLUICE_ASSIGN(command.length, TakeNumber(std::size_t{1} << (code - kRsyncLiteral1)));
   }
-  if (command.length == 0) return Corrupt("empty literal");
-  if (command.length > BytesLeft()) return Corrupt("cut off in a literal");
+  if (command.length == 0) return CorruptCommands("empty literal");
+  if (command.length > BytesLeft()) return CorruptCommands("cut off in a literal");
   position_ += command.length;
   return command;
 }
 
 Result<std::uint64_t> RsyncCommandReader::TakeNumber(std::size_t width) {
   std::array<std::uint8_t, sizeof(std::uint64_t)> bytes{};
-  if (BytesLeft() < width) return Corrupt("cut off");
+  if (BytesLeft() < width) return CorruptCommands("cut off");
   SLUICE_TRY(delta_->ReadAt(position_, std::span(bytes).first(width)));
   position_ += width;
   std::uint64_t value = 0;

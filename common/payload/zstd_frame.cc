@@ -17,7 +17,7 @@ struct FreeDecoder {
   void operator()(ZSTD_DCtx* decoder) const { ZSTD_freeDCtx(decoder); }
 };
 
-tl::unexpected<Error> Corrupt(const std::string& what) {
+tl::unexpected<Error> CorruptFrame(const std::string& what) {
   return Fail(ErrorCode::kDeltaCorrupt, "zstd: " + what + "; encode the payload again");
 }
 
@@ -30,22 +30,22 @@ tl::unexpected<Error> Bomb() {
 
 Result<std::uint64_t> ZstdContentLength(ByteView frame) {
   const std::size_t frame_length = ZSTD_findFrameCompressedSize(frame.data(), frame.size());
-  if (ZSTD_isError(frame_length) != 0) return Corrupt(ZSTD_getErrorName(frame_length));
-  if (frame_length != frame.size()) return Corrupt("bytes after the frame");
+  if (ZSTD_isError(frame_length) != 0) return CorruptFrame(ZSTD_getErrorName(frame_length));
+  if (frame_length != frame.size()) return CorruptFrame("bytes after the frame");
   // Skippable frames have no such descriptor, but they declare no content either.
   const unsigned long long length = ZSTD_getFrameContentSize(frame.data(), frame.size());
   if (length == ZSTD_CONTENTSIZE_UNKNOWN || length == ZSTD_CONTENTSIZE_ERROR || length == 0) {
-    return Corrupt("the frame declares no content length");
+    return CorruptFrame("the frame declares no content length");
   }
   if ((frame[kDescriptorAt] & kSingleSegment) == 0)
-    return Corrupt("the frame's window is not its content");
+    return CorruptFrame("the frame's window is not its content");
   return length;
 }
 
 Status DecodeZstdFrame(ByteView frame, ByteView prefix, std::span<std::uint8_t> out) {
   SLUICE_ASSIGN(const std::uint64_t length, ZstdContentLength(frame));
   if (length > out.size()) return Bomb();
-  if (length < out.size()) return Corrupt("the frame holds less than its block");
+  if (length < out.size()) return CorruptFrame("the frame holds less than its block");
 
   const std::unique_ptr<ZSTD_DCtx, FreeDecoder> decoder(ZSTD_createDCtx());
   if (decoder == nullptr)
@@ -60,9 +60,9 @@ Status DecodeZstdFrame(ByteView frame, ByteView prefix, std::span<std::uint8_t> 
   if (ZSTD_isError(written) != 0) {
     // The frame's blocks may hold more than its header declares.
     if (ZSTD_getErrorCode(written) == ZSTD_error_dstSize_tooSmall) return Bomb();
-    return Corrupt(ZSTD_getErrorName(written));
+    return CorruptFrame(ZSTD_getErrorName(written));
   }
-  if (written != out.size()) return Corrupt("the frame holds less than it declares");
+  if (written != out.size()) return CorruptFrame("the frame holds less than it declares");
   return {};
 }
 

@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kShownTextMax = 40;  // bytes of a wrong value, in an error
 constexpr double kMilli = 1'000;
 
-std::string AtLine(int line) { return ", line " + std::to_string(line); }
+std::string CommaLine(int line) { return ", line " + std::to_string(line); }
 
 std::string NumberText(double value) {
   std::array<char, 64> text;
@@ -82,7 +82,7 @@ std::string NumberRange::Text() const {
 Result<YamlReader> YamlReader::Open(const YamlNode& node, std::string path,
                                     std::initializer_list<std::string_view> known) {
   if (node.kind != YamlNode::Kind::kMap) {
-    return Fail(ErrorCode::kYamlType, (path.empty() ? "the file" : path) + AtLine(node.line) +
+    return Fail(ErrorCode::kYamlType, (path.empty() ? "the file" : path) + CommaLine(node.line) +
                                           ": expected a map of names and values");
   }
   YamlReader reader(node, std::move(path));
@@ -90,7 +90,7 @@ Result<YamlReader> YamlReader::Open(const YamlNode& node, std::string path,
     if (std::ranges::find(known, entry.key) != known.end()) continue;
     const std::string_view nearest = NearestName(entry.key, known);
     return Fail(ErrorCode::kYamlUnknownKey,
-                reader.PathOf(entry.key) + AtLine(entry.line) +
+                reader.PathOf(entry.key) + CommaLine(entry.line) +
                     (nearest.empty() ? std::string(": remove it")
                                      : "; did you mean " + std::string(nearest) + "?"));
   }
@@ -109,12 +109,12 @@ std::string YamlReader::PathOf(std::string_view key) const {
 Status YamlReader::Require(std::string_view key) const {
   if (Find(key) != nullptr) return {};
   return Fail(ErrorCode::kCfgIncomplete,
-              PathOf(key) + " is missing" + AtLine(node_->line) + "; add it");
+              PathOf(key) + " is missing" + CommaLine(node_->line) + "; add it");
 }
 
 tl::unexpected<Error> YamlReader::Complain(ErrorCode code, std::string_view key,
                                            std::string_view text) const {
-  return Fail(code, PathOf(key) + AtLine(Find(key)->line) + ": " + std::string(text));
+  return Fail(code, PathOf(key) + CommaLine(Find(key)->line) + ": " + std::string(text));
 }
 
 Result<const YamlNode*> YamlReader::Scalar(const YamlEntry& entry,

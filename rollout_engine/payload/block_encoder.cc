@@ -19,8 +19,8 @@ constexpr int kProbeLevel = 1;
 constexpr int kSecondProbeLevel = 3;
 constexpr double kProbeMargin = 0.95;
 // A first look at four pieces of the block, each after the base bytes at its own place.
-constexpr std::size_t kPieceCount = 4;
-constexpr std::size_t kPieceLength = 4'096;
+constexpr std::size_t kSampleCount = 4;
+constexpr std::size_t kSampleLength = 4'096;
 constexpr double kPieceMargin = 0.8;
 // Base bytes around a block beyond this were no smaller on any trained pair, only slower.
 constexpr std::uint64_t kBasePrefixMax = 131'072;
@@ -138,18 +138,18 @@ Result<std::size_t> BlockEncoder::Impl::FrameLength(int level, ByteView prefix, 
 
 Result<bool> BlockEncoder::Impl::MayBeat(std::size_t length, std::uint64_t offset,
                                          ByteView content) {
-  if (content.size() <= kPieceCount * kPieceLength) return true;
+  if (content.size() <= kSampleCount * kSampleLength) return true;
   std::size_t sum = 0;
-  for (std::size_t i = 0; i < kPieceCount; ++i) {
-    const std::size_t at = (content.size() - kPieceLength) / (kPieceCount - 1) * i;
-    const ZlitPrefix prefix = PrefixAround(ZlitPrefixKind::kBase, offset + at + kPieceLength / 2,
-                                           2 * kPieceLength, input.base.size());
+  for (std::size_t i = 0; i < kSampleCount; ++i) {
+    const std::size_t at = (content.size() - kSampleLength) / (kSampleCount - 1) * i;
+    const ZlitPrefix prefix = PrefixAround(ZlitPrefixKind::kBase, offset + at + kSampleLength / 2,
+                                           2 * kSampleLength, input.base.size());
     SLUICE_ASSIGN(const std::size_t frame_length,
                   FrameLength(kProbeLevel, input.base.subspan(prefix.offset, prefix.length),
-                              content.subspan(at, kPieceLength)));
+                              content.subspan(at, kSampleLength)));
     sum += frame_length;
   }
-  const double share = static_cast<double>(sum) / (kPieceCount * kPieceLength);
+  const double share = static_cast<double>(sum) / (kSampleCount * kSampleLength);
   return kPieceMargin * share * static_cast<double>(content.size()) < static_cast<double>(length);
 }
 
