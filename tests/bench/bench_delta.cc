@@ -2,7 +2,7 @@
 // pairs of models that anybody can fetch, and on a few that the benchmark makes (made_pairs.h).
 //
 //   bench_delta --sluice PROGRAM --corpus DIR --cache DIR --reasons FILE [--pairs ID,...]
-//               [--out DIR] [--prototype PROGRAM] [--json FILE]
+//               [--out DIR] [--json FILE]
 //
 // ./dev bench delta gives the first four. Without --pairs, delta.md and delta.svg are written to
 // docs/benchmarks, else only to --out. Exits 0 only if every goal is reached.
@@ -11,10 +11,10 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/bench/delta/codec_speed.h"
 #include "tests/bench/delta/delta_corpus.h"
 #include "tests/bench/delta/delta_table.h"
 #include "tests/bench/delta/made_pairs.h"
-#include "tests/bench/delta/prototype_run.h"
 
 namespace sluice::bench {
 namespace {
@@ -24,22 +24,19 @@ namespace fs = std::filesystem;
 constexpr const char* kSnappedPair = "cnn_full1e4.f32";
 constexpr const char* kUsage =
     "bench_delta --sluice PROGRAM --corpus DIR --cache DIR --reasons FILE [--pairs ID,...] "
-    "[--out DIR] [--prototype PROGRAM] [--json FILE]";
+    "[--out DIR] [--json FILE]";
 
 struct Arguments {
-  std::string sluice, corpus, cache, reasons, out, prototype, json;
+  std::string sluice, corpus, cache, reasons, out, json;
   std::vector<std::string> pairs;  // empty: all
 };
 
 Result<Arguments> ParseArguments(const std::vector<std::string>& words) {
   Arguments arguments;
-  const std::map<std::string, std::string*> texts = {{"--sluice", &arguments.sluice},
-                                                     {"--corpus", &arguments.corpus},
-                                                     {"--cache", &arguments.cache},
-                                                     {"--reasons", &arguments.reasons},
-                                                     {"--out", &arguments.out},
-                                                     {"--json", &arguments.json},
-                                                     {"--prototype", &arguments.prototype}};
+  const std::map<std::string, std::string*> texts = {
+      {"--sluice", &arguments.sluice}, {"--corpus", &arguments.corpus},
+      {"--cache", &arguments.cache},   {"--reasons", &arguments.reasons},
+      {"--out", &arguments.out},       {"--json", &arguments.json}};
   for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
     if (const auto text = texts.find(words[i]); text != texts.end()) {
       *text->second = words[i + 1];
@@ -121,10 +118,7 @@ Result<DeltaResults> Measure(const Corpus& corpus, const Arguments& arguments) {
       SLUICE_ASSIGN(results.snapped, MeasureSnapped(pair, arguments, work));
     }
   }
-  if (!arguments.prototype.empty()) {
-    SLUICE_ASSIGN(results.prototype,
-                  MeasurePrototype(results.pairs, arguments.prototype, arguments.sluice, work));
-  }
+  SLUICE_ASSIGN(results.codec_speeds, MeasureCodecSpeed(corpus.pairs));
   std::error_code ignored;
   fs::remove_all(work, ignored);
   fs::remove(work + "-snapped", ignored);

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "tests/bench/delta/codec_speed.h"
 #include "tests/bench/delta/delta_corpus.h"
 #include "tests/bench/delta/delta_tool.h"
 #include "tests/bench/report.h"
@@ -34,16 +35,10 @@ struct SnappedResult {
   double percent = 0;  // of the full artifact
 };
 
-/// Our codec against its prototype, wall seconds over the same pairs: ours encodes on all cores.
-struct PrototypeSpeed {
-  double ours_encode_s = 0, ours_decode_s = 0;
-  double prototype_encode_s = 0, prototype_decode_s = 0;
-};
-
 struct DeltaResults {
   std::vector<PairResult> pairs;
   std::optional<SnappedResult> snapped;
-  std::optional<PrototypeSpeed> prototype;
+  std::vector<CodecSpeed> codec_speeds;
 };
 
 /// Points above the best peer from which on a pair is named in the report.
@@ -51,5 +46,8 @@ inline constexpr double kNamedAbovePeer = 0.5;
 
 std::vector<Goal> DeltaGoals(const DeltaResults& results);
 nlohmann::json DeltaRows(const DeltaResults& results);
+
+/// All of them together.
+CodecSpeed SumOf(const std::vector<CodecSpeed>& speeds);
 
 }  // namespace sluice::bench
