@@ -1,6 +1,5 @@
 #include "common/payload/elem_decoder.h"
 
-#include <bit>
 #include <cfloat>
 
 #include "common/base/check.h"
@@ -14,9 +13,7 @@ static_assert(FLT_EVAL_METHOD == 0, "build for arithmetic in f32: SSE2, NEON or 
 namespace sluice {
 namespace {
 
-constexpr int kQdeltaBits = std::bit_width(std::uint32_t{kQdeltaStepsMax});
-
-tl::unexpected<Error> Corrupt(const char* what) {
+tl::unexpected<Error> CorruptElement(const char* what) {
   return Fail(ErrorCode::kDeltaCorrupt,
               std::string("elem block: ") + what + "; encode the payload again");
 }
@@ -28,15 +25,15 @@ struct Difference {
   bool is_negative = false;
 };
 
-// False for more bits than kBitLengthLimit: no encoder wrote that, and the models end there.
+// False for more bits than kBitLengthLimit: no encoder wrote that.
 template <int kBitLengthLimit>
 [[gnu::always_inline]] inline bool TakeDifference(RangeDecoder& decoder, DeltaModels& models,
                                                   int context, int run, Difference& difference) {
   if (decoder.Bit(models.is_changed[context][run]) == 0) return true;
-  const unsigned bits = decoder.Tree<6>(models.bit_length[context]);
-  if (bits - 1 >= kBitLengthLimit) return false;
+  constexpr int kBits = LengthBits(kBitLengthLimit);
+  const unsigned bits = decoder.Tree<kBits>(models.LengthTree<kBits>(context)) + 1;
+  if (bits > kBitLengthLimit) return false;
   difference.bit_length = bits;
-  difference.is_negative = decoder.Bit(models.sign[bits]) != 0;
   std::uint32_t magnitude = 1;
   int left = static_cast<int>(bits) - 1;
   const auto take = [&](Probability* by_bits_before, unsigned mask) {
@@ -46,15 +43,21 @@ template <int kBitLengthLimit>
   };
   take(&models.second_bit[bits], 0);
   take(models.third_bit[bits], 1);
-  take(models.fourth_bit[bits], 3);
-  if (left > 0) magnitude = magnitude << left | decoder.Raw(left);
+  if (left > 0) {
+    // One group of raw bits takes no longer with the sign than without.
+    const std::uint32_t raw = decoder.Raw(left + 1);
+    magnitude = magnitude << left | raw >> 1;
+    difference.is_negative = (raw & 1) != 0;
+  } else {
+    difference.is_negative = decoder.Bit(models.sign[bits]) != 0;
+  }
   difference.magnitude = magnitude;
   return true;
 }
 
-// 11 adaptive bits, then raw bytes; each of the former takes at most 2 bytes.
+// 9 adaptive bits, then raw bytes; each of the former takes at most 2 bytes.
 template <ElementKind kKind>
-constexpr std::size_t kDeltaBytesMax = 22 + ElementWidth(kKind);
+constexpr std::size_t kDeltaBytesMax = 18 + ElementWidth(kKind);
 
 template <ElementKind kKind>
 constexpr std::size_t LiteralBytesMax() {
@@ -72,7 +75,8 @@ Status ForElements(RangeInput& input, std::size_t count, std::size_t element_byt
     const std::size_t end = i + std::min(count - i, input.ElementsAhead(element_bytes));
     RangeDecoder decoder = input.decoder();
     for (; i < end; ++i) {
-      if (!decode(decoder, i)) return Corrupt("a difference of more bits than its elements have");
+      if (!decode(decoder, i))
+        return CorruptElement("a difference of more bits than its elements have");
     }
     input.decoder() = decoder;
   }
@@ -176,7 +180,7 @@ Status ElemDecoder::Open(std::uint32_t out_length, Codec codec) {
   SLUICE_ASSIGN(const ElemOpsSummary summary, CheckElemOps(ops_, base_.size(), out_length, codec));
   SLUICE_ASSIGN(ops_left_, ops_.TakeCount());
   if (!summary.has_deltas && !summary.has_literals) {
-    if (summary.coder_at != encoded_.size()) return Corrupt("bytes after the last copy");
+    if (summary.coder_at != encoded_.size()) return CorruptElement("bytes after the last copy");
     return {};
   }
   if (summary.has_deltas) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <bit>
 #include <cstdint>
 
 #include "common/payload/element_kind.h"
@@ -13,30 +14,37 @@ namespace sluice {
 using Probability = std::uint16_t;
 inline constexpr Probability kEvenOdds = 32'768;
 
-/// Bits that are nearly certain still cost 1/1400 of a bit, and an unlucky one 11.
-inline constexpr unsigned kProbabilityMin = 32;
-
-/// After a 0 and after a 1: 1/32 closer to certainty.
+/// After a 0 and after a 1: 1/32 closer to certainty, but never out of [32, 65,503]. A bit that is
+/// nearly certain still costs 1/1400 of a bit, and an unlucky one 11.
 constexpr Probability AfterZero(unsigned p) {
-  return static_cast<Probability>(std::min(p + ((65'535 - p) >> 5), 65'535 - kProbabilityMin));
+  return static_cast<Probability>(p + ((65'534 - p) >> 5));
 }
-constexpr Probability AfterOne(unsigned p) {
-  return static_cast<Probability>(std::max(p - (p >> 5), kProbabilityMin));
-}
+constexpr Probability AfterOne(unsigned p) { return static_cast<Probability>(p - ((p - 1) >> 5)); }
 
 /// Bits that a difference has at most, and the contexts that its length is predicted in.
 inline constexpr int kBitLengthMax = 32;
 inline constexpr int kDeltaContexts = 72;
 
+/// Of the number that tells one of the lengths 1 .. `most`.
+constexpr int LengthBits(int most) {
+  return static_cast<int>(std::bit_width(static_cast<unsigned>(most - 1)));
+}
+
 /// Of the difference between an old and a new element.
 struct DeltaModels {
   // By the elements before: the last one is as it was, is changed, is after another that is.
   Probability is_changed[kDeltaContexts][3];
-  Probability bit_length[kDeltaContexts][64];  // a tree of 6 bits
-  Probability sign[kBitLengthMax + 1];
+  // Trees of LengthBits, one after the other by their number of bits: kinds do not share them.
+  Probability bit_length[kDeltaContexts][2 << LengthBits(kBitLengthMax)];
   Probability second_bit[kBitLengthMax + 1];  // below the top one, by length and the bits before
   Probability third_bit[kBitLengthMax + 1][2];
-  Probability fourth_bit[kBitLengthMax + 1][4];
+  Probability sign[4];  // where nothing is left to be raw: lengths 1, 2 and 3
+
+  /// The tree of `kBits` bits in a context.
+  template <int kBits>
+  Probability* LengthTree(int context) {
+    return bit_length[context] + (1 << kBits);
+  }
 
   void Reset() { std::fill_n(&is_changed[0][0], sizeof *this / sizeof(Probability), kEvenOdds); }
 };

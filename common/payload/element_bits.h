@@ -8,22 +8,37 @@
 
 namespace sluice {
 
+template <ElementKind kKind>
+inline constexpr std::uint32_t kSignBit = 1u << (8 * ElementWidth(kKind) - 1);
+template <ElementKind kKind>
+inline constexpr std::uint32_t kElementMask = kSignBit<kKind> | (kSignBit<kKind> - 1);
+
 /// Differences of floats are counted in steps to the next float: the order of values is made the
 /// order of unsigned numbers.
 template <ElementKind kKind>
 constexpr std::uint32_t Ordered(std::uint32_t bits) {
   if constexpr (!IsFloat(kKind)) return bits;
-  constexpr std::uint32_t kSign = 1u << (8 * ElementWidth(kKind) - 1);
-  constexpr std::uint32_t kMask = kSign | (kSign - 1);
-  return ((bits & kSign) != 0 ? ~bits : bits | kSign) & kMask;
+  return ((bits & kSignBit<kKind>) != 0 ? ~bits : bits | kSignBit<kKind>)&kElementMask<kKind>;
 }
 template <ElementKind kKind>
 constexpr std::uint32_t FromOrdered(std::uint32_t ordered) {
   if constexpr (!IsFloat(kKind)) return ordered;
-  constexpr std::uint32_t kSign = 1u << (8 * ElementWidth(kKind) - 1);
-  constexpr std::uint32_t kMask = kSign | (kSign - 1);
-  return ((ordered & kSign) != 0 ? ordered & ~kSign : ~ordered) & kMask;
+  return ((ordered & kSignBit<kKind>) != 0 ? ordered & ~kSignBit<kKind> : ~ordered) &
+         kElementMask<kKind>;
 }
+
+/// From an old to a new element: the steps up, or down where `is_negative`, modulo the width.
+template <ElementKind kKind>
+struct OrderedDifference {
+  constexpr OrderedDifference(std::uint32_t old_bits, std::uint32_t new_bits) {
+    const std::uint32_t moved =
+        (Ordered<kKind>(new_bits) - Ordered<kKind>(old_bits)) & kElementMask<kKind>;
+    is_negative = (moved & kSignBit<kKind>) != 0;
+    magnitude = is_negative ? (~moved + 1) & kElementMask<kKind> : moved;
+  }
+  std::uint32_t magnitude;
+  bool is_negative;
+};
 
 /// Of all the bits of an element; for integers none.
 template <ElementKind kKind>

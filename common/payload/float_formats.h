@@ -72,6 +72,7 @@ constexpr std::uint32_t FloatToElement(ElementKind kind, float value) noexcept {
 
 /// |k| up to which k * step is exact in f32, given that a step has at most 8 significant bits.
 inline constexpr std::int32_t kQdeltaStepsMax = 32'767;
+inline constexpr int kQdeltaBits = std::bit_width(std::uint32_t{kQdeltaStepsMax});
 
 /// The bits of old + k * step: one rounding to f32, one to the kind; those of old where k is 0.
 /// REQUIRES: IsFloat(kind), |k| <= kQdeltaStepsMax, a step of at most 8 significant bits.

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <utility>
 
 #include "common/payload/elem_models.h"
 
@@ -54,10 +53,8 @@ struct RangeDecoder {
   [[gnu::always_inline]] unsigned Tree(Probability* tree) {
     unsigned node = 1;
     // Unrolled: each bit has its own place in the processor's memory of branches.
-    [&]<int... kIndex>(std::integer_sequence<int, kIndex...>) {
-      ((static_cast<void>(kIndex), node = 2 * node + Bit(tree[node])), ...);
-    }
-    (std::make_integer_sequence<int, kBits>());
+#pragma GCC unroll 8
+    for (int i = 0; i < kBits; ++i) node = 2 * node + Bit(tree[node]);
     return node - (1u << kBits);
   }
 

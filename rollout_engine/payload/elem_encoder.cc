@@ -4,6 +4,7 @@
 
 #include "common/base/check.h"
 #include "common/payload/element_bits.h"
+#include "common/payload/float_formats.h"
 #include "common/payload/lowrank_predictor.h"
 #include "rollout_engine/payload/range_encoder.h"
 #include "rollout_engine/payload/snap.h"
@@ -17,14 +18,15 @@ constexpr std::size_t kElementBytesMax = 64;
 /// Signed whatever the library: libstdc++ and the standard do not agree on std::bit_width's type.
 constexpr int BitWidth(std::uint32_t value) { return static_cast<int>(std::bit_width(value)); }
 
+template <int kBitLengthLimit>
 [[gnu::always_inline]] inline void PutDifference(RangeEncoder& coder, DeltaModels& models,
                                                  int context, int run, std::uint32_t magnitude,
                                                  bool is_negative) {
   coder.Bit(models.is_changed[context][run], magnitude != 0 ? 1 : 0);
   if (magnitude == 0) return;
   const int bits = BitWidth(magnitude);
-  coder.Tree(models.bit_length[context], 6, static_cast<unsigned>(bits));
-  coder.Bit(models.sign[bits], is_negative ? 1 : 0);
+  constexpr int kBits = LengthBits(kBitLengthLimit);
+  coder.Tree(models.LengthTree<kBits>(context), kBits, static_cast<unsigned>(bits - 1));
   int left = bits - 1;
   const auto put = [&](Probability* by_bits_before, unsigned mask) {
     if (left == 0) return;
@@ -34,14 +36,18 @@ constexpr int BitWidth(std::uint32_t value) { return static_cast<int>(std::bit_w
   };
   put(&models.second_bit[bits], 0);
   put(models.third_bit[bits], 1);
-  put(models.fourth_bit[bits], 3);
-  if (left > 0) coder.Raw(left, magnitude);
+  if (left > 0) {
+    coder.Raw(left + 1, magnitude << 1 | (is_negative ? 1 : 0));
+  } else {
+    coder.Bit(models.sign[bits], is_negative ? 1 : 0);
+  }
 }
 
-/// Codes elements while there is room for one more.
+/// Codes elements while there is room for one more. A call for each would keep the coder's state
+/// out of the registers.
 template <class PutOne>
-bool ForElements(RangeEncoder& shared, const std::uint8_t* room_end, std::size_t count,
-                 const PutOne& put) {
+[[gnu::flatten]] bool ForElements(RangeEncoder& shared, const std::uint8_t* room_end,
+                                  std::size_t count, const PutOne& put) {
   RangeEncoder coder = shared;
   for (std::size_t i = 0; i < count; ++i) {
     if (static_cast<std::size_t>(room_end - coder.next) < kElementBytesMax) return false;
@@ -91,23 +97,20 @@ struct ElemEncoder::Impl {
 template <ElementKind kKind>
 bool ElemEncoder::Impl::PutDeltas(ByteView old_bytes, ByteView new_bytes) {
   constexpr std::uint32_t kWidth = ElementWidth(kKind);
-  constexpr std::uint32_t kSign = 1u << (8 * kWidth - 1);
-  constexpr std::uint32_t kMask = kSign | (kSign - 1);
   DeltaContext context;
   return ForElements(
       coder, room_end(), new_bytes.size() / kWidth, [&](RangeEncoder& to, std::size_t index) {
         const std::uint32_t old_bits = LoadElement<kKind>(old_bytes.data() + index * kWidth);
-        const std::uint32_t new_bits = LoadElement<kKind>(new_bytes.data() + index * kWidth);
-        const std::uint32_t moved = (Ordered<kKind>(new_bits) - Ordered<kKind>(old_bits)) & kMask;
-        const bool is_negative = (moved & kSign) != 0;
-        const std::uint32_t magnitude = is_negative ? (~moved + 1) & kMask : moved;
+        const OrderedDifference<kKind> difference(
+            old_bits, LoadElement<kKind>(new_bytes.data() + index * kWidth));
         const int exponent = ExponentOf<kKind>(old_bits);
-        PutDifference(to, delta_models, context.Index(exponent), context.run(), magnitude,
-                      is_negative);
-        if (magnitude == 0) {
+        PutDifference<8 * static_cast<int>(kWidth)>(to, delta_models, context.Index(exponent),
+                                                    context.run(), difference.magnitude,
+                                                    difference.is_negative);
+        if (difference.magnitude == 0) {
           context.Same<kKind>(exponent);
         } else {
-          context.Changed(exponent, BitWidth(magnitude));
+          context.Changed(exponent, BitWidth(difference.magnitude));
         }
       });
 }
@@ -145,7 +148,8 @@ bool ElemEncoder::Impl::PutSteps(float step, ByteView old_bytes, ByteView new_by
                          LoadElement<kKind>(new_bytes.data() + index * kWidth), step);
         SLUICE_CHECK(steps.has_value());
         const auto magnitude = static_cast<std::uint32_t>(*steps < 0 ? -*steps : *steps);
-        PutDifference(to, delta_models, context.Index(0), context.run(), magnitude, *steps < 0);
+        PutDifference<kQdeltaBits>(to, delta_models, context.Index(0), context.run(), magnitude,
+                                   *steps < 0);
         if (magnitude == 0) {
           context.Same<ElementKind::kI32>(0);
         } else {

@@ -3,6 +3,8 @@
 #include <bit>
 #include <cmath>
 
+#include "common/payload/element_bits.h"
+
 namespace sluice {
 namespace {
 
@@ -27,62 +29,43 @@ class Histogram {
   std::uint32_t total_ = 0;
 };
 
-std::uint32_t LoadElement(std::uint32_t width, const std::uint8_t* at) {
-  if (width == 1) return *at;
-  return width == 2 ? LoadLe<std::uint16_t>(at) : LoadLe<std::uint32_t>(at);
-}
-
-unsigned MantissaBits(ElementKind kind) {
-  if (kind == ElementKind::kF32) return 23;
-  return kind == ElementKind::kF16 ? 10 : 7;
-}
-
-std::uint32_t ExponentOf(ElementKind kind, std::uint32_t bits) {
-  return bits >> MantissaBits(kind) & (kind == ElementKind::kF16 ? 0x1Fu : 0xFFu);
-}
-
-std::uint32_t MaskOf(std::uint32_t width) { return ~0u >> (32 - 8 * width); }
-
-// Floats in the order of their values, so that neighbours differ by 1.
-std::uint32_t Ordered(ElementKind kind, std::uint32_t bits) {
-  if (!IsFloat(kind)) return bits;
-  const std::uint32_t width = ElementWidth(kind);
-  const std::uint32_t sign = 1u << (8 * width - 1);
-  return ((bits & sign) != 0 ? ~bits : bits | sign) & MaskOf(width);
-}
-
 }  // namespace
 
 double LiteralCost(ElementKind kind, ByteView elements) {
-  Histogram<256> histogram;
-  if (!IsFloat(kind)) {
-    for (const std::uint8_t byte : elements) histogram.Count(byte);
-    return histogram.Entropy();
-  }
-  const std::uint32_t width = ElementWidth(kind);
-  for (std::size_t at = 0; at + width <= elements.size(); at += width) {
-    histogram.Count(ExponentOf(kind, LoadElement(width, elements.data() + at)));
-  }
-  return (histogram.Entropy() + 1 + MantissaBits(kind)) / width;
+  return WithKind(kind, [&](auto constant) {
+    constexpr ElementKind kKind = constant();
+    Histogram<256> histogram;
+    if constexpr (IsFloat(kKind)) {
+      constexpr std::uint32_t kWidth = ElementWidth(kKind);
+      for (std::size_t at = 0; at + kWidth <= elements.size(); at += kWidth) {
+        histogram.Count(
+            static_cast<std::size_t>(ExponentOf<kKind>(LoadElement<kKind>(elements.data() + at))));
+      }
+      return (histogram.Entropy() + 1 + kMantissaBits<kKind>) / kWidth;
+    } else {
+      for (const std::uint8_t byte : elements) histogram.Count(byte);
+      return histogram.Entropy();
+    }
+  });
 }
 
 double DifferenceCost(ElementKind kind, ByteView old_elements, ByteView elements) {
-  Histogram<33> lengths;
-  const std::uint32_t width = ElementWidth(kind);
-  const std::uint32_t mask = MaskOf(width);
-  double plain_bits = 0;
-  std::size_t count = 0;
-  for (std::size_t at = 0; at + width <= elements.size(); at += width, ++count) {
-    const std::uint32_t difference = (Ordered(kind, LoadElement(width, elements.data() + at)) -
-                                      Ordered(kind, LoadElement(width, old_elements.data() + at))) &
-                                     mask;
-    const std::uint32_t magnitude = std::min(difference, (0u - difference) & mask);
-    const auto length = static_cast<std::size_t>(std::bit_width(magnitude));
-    lengths.Count(length);
-    plain_bits += static_cast<double>(length);  // the sign and length - 1 bits
-  }
-  if (count == 0) return 0;
-  return (lengths.Entropy() + plain_bits / static_cast<double>(count)) / width;
+  return WithKind(kind, [&](auto constant) {
+    constexpr ElementKind kKind = constant();
+    constexpr std::uint32_t kWidth = ElementWidth(kKind);
+    Histogram<33> lengths;
+    double plain_bits = 0;
+    std::size_t count = 0;
+    for (std::size_t at = 0; at + kWidth <= elements.size(); at += kWidth, ++count) {
+      const OrderedDifference<kKind> difference(LoadElement<kKind>(old_elements.data() + at),
+                                                LoadElement<kKind>(elements.data() + at));
+      const auto length = static_cast<std::size_t>(std::bit_width(difference.magnitude));
+      lengths.Count(length);
+      plain_bits += static_cast<double>(length);  // the sign and length - 1 bits
+    }
+    if (count == 0) return 0.0;
+    return (lengths.Entropy() + plain_bits / static_cast<double>(count)) / kWidth;
+  });
 }
 
 }  // namespace sluice

@@ -10,7 +10,7 @@
 namespace sluice {
 
 /// Goes up when the same options give another payload: whoever keeps payloads keeps it with them.
-inline constexpr unsigned kEncoderVersion = 3;  // 2: ELEM and QDELTA; 3: LOWRANK
+inline constexpr unsigned kEncoderVersion = 4;  // 2: ELEM and QDELTA; 3: LOWRANK; 4: shorter codes
 
 enum class CodecProfile : std::uint8_t {
   kAuto = 0,      // smallest of what the class and the device's mask allow

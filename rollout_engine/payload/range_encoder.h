@@ -25,18 +25,14 @@ struct RangeEncoder {
     for (int i = 0; i < 4; ++i) Shift();
   }
 
-  /// At most 2 bytes.
+  /// At most 2 bytes. Without a branch: unlike the decoder it has the bit long before it needs it.
   [[gnu::always_inline]] void Bit(Probability& probability, unsigned bit) {
     const unsigned p = probability;
     const auto zero_range = static_cast<std::uint32_t>(std::uint64_t{range} * p >> 16);
-    if (bit != 0) {
-      low += zero_range;
-      range -= zero_range;
-      probability = AfterOne(p);
-    } else {
-      range = zero_range;
-      probability = AfterZero(p);
-    }
+    const std::uint32_t if_one = 0 - bit;
+    low += zero_range & if_one;
+    range = zero_range + ((range - 2 * zero_range) & if_one);
+    probability = static_cast<Probability>(AfterZero(p) + ((AfterOne(p) - AfterZero(p)) & if_one));
     Normalise();
   }
   [[gnu::always_inline]] void Tree(Probability* tree, int bits, unsigned value) {
