@@ -1,10 +1,10 @@
 // Update sizes, times and memory of `sluice delta` and of the general tools, each as a program, on
 // pairs of models that anybody can fetch, and on a few that the benchmark makes (made_pairs.h).
 //
-//   bench_delta --sluice PROGRAM --corpus DIR --cache DIR --reasons FILE [--pairs ID,...]
-//               [--out DIR] [--json FILE]
+//   bench_delta --sluice PROGRAM --corpus DIR --cache DIR --reasons FILE --images FILE
+//               [--pairs ID,...] [--out DIR] [--json FILE]
 //
-// ./dev bench delta gives the first four. Without --pairs, delta.md and delta.svg are written to
+// ./dev bench delta gives the first five. Without --pairs, delta.md and delta.svg are written to
 // docs/benchmarks, else only to --out. Exits 0 only if every goal is reached.
 #include <cstdio>
 #include <filesystem>
@@ -15,6 +15,7 @@
 #include "tests/bench/delta/delta_corpus.h"
 #include "tests/bench/delta/delta_table.h"
 #include "tests/bench/delta/made_pairs.h"
+#include "tests/bench/delta/snapped_update.h"
 
 namespace sluice::bench {
 namespace {
@@ -23,11 +24,11 @@ namespace fs = std::filesystem;
 
 constexpr const char* kSnappedPair = "cnn_full1e4.f32";
 constexpr const char* kUsage =
-    "bench_delta --sluice PROGRAM --corpus DIR --cache DIR --reasons FILE [--pairs ID,...] "
-    "[--out DIR] [--json FILE]";
+    "bench_delta --sluice PROGRAM --corpus DIR --cache DIR --reasons FILE --images FILE "
+    "[--pairs ID,...] [--out DIR] [--json FILE]";
 
 struct Arguments {
-  std::string sluice, corpus, cache, reasons, out, json;
+  std::string sluice, corpus, cache, reasons, images, out, json;
   std::vector<std::string> pairs;  // empty: all
 };
 
@@ -36,7 +37,8 @@ Result<Arguments> ParseArguments(const std::vector<std::string>& words) {
   const std::map<std::string, std::string*> texts = {
       {"--sluice", &arguments.sluice}, {"--corpus", &arguments.corpus},
       {"--cache", &arguments.cache},   {"--reasons", &arguments.reasons},
-      {"--out", &arguments.out},       {"--json", &arguments.json}};
+      {"--out", &arguments.out},       {"--json", &arguments.json},
+      {"--images", &arguments.images}};
   for (std::size_t i = 0; i + 1 < words.size(); i += 2) {
     if (const auto text = texts.find(words[i]); text != texts.end()) {
       *text->second = words[i + 1];
@@ -48,7 +50,7 @@ Result<Arguments> ParseArguments(const std::vector<std::string>& words) {
     }
   }
   if (words.size() % 2 != 0 || arguments.sluice.empty() || arguments.corpus.empty() ||
-      arguments.cache.empty() || arguments.reasons.empty()) {
+      arguments.cache.empty() || arguments.reasons.empty() || arguments.images.empty()) {
     return Fail(ErrorCode::kUsage, kUsage);
   }
   if (arguments.out.empty() && arguments.pairs.empty()) arguments.out = "docs/benchmarks";
@@ -89,24 +91,6 @@ Result<PairResult> MeasurePair(const ModelPair& pair, const Corpus& corpus,
   return result;
 }
 
-/// The update snapped at publish: another model, as `sluice delta snap` writes it, encoded as it
-/// travels.
-Result<SnappedResult> MeasureSnapped(const ModelPair& pair, const Arguments& arguments,
-                                     const std::string& work) {
-  const std::string snapped = work + "-snapped";
-  SLUICE_TRY(RunMeasured({arguments.sluice, "delta", "snap", pair.old_path, pair.new_path, "--step",
-                          "0.5", "-o", snapped},
-                         work + "/log"));
-  const DeltaTool tool{
-      kOursL,
-      {{arguments.sluice, "delta", "make", "{old}", "{new}", "-o", "{work}/patch", "--snap",
-        snapped + ".snap.json"}},
-      {{arguments.sluice, "delta", "apply", "{old}", "{work}/patch", "-o", "{work}/out"}}};
-  SLUICE_ASSIGN(const ToolRun run, RunTool(tool, {pair.old_path, snapped, work}));
-  return SnappedResult{
-      pair.id, 100.0 * static_cast<double>(run.patch_bytes) / static_cast<double>(pair.new_bytes)};
-}
-
 Result<DeltaResults> Measure(const Corpus& corpus, const Arguments& arguments) {
   const std::string work =
       fs::temp_directory_path() / ("bench_delta." + std::to_string(::getpid()));
@@ -115,14 +99,14 @@ Result<DeltaResults> Measure(const Corpus& corpus, const Arguments& arguments) {
     SLUICE_ASSIGN(PairResult result, MeasurePair(pair, corpus, arguments, work));
     results.pairs.push_back(std::move(result));
     if (pair.id == kSnappedPair) {
-      SLUICE_ASSIGN(results.snapped, MeasureSnapped(pair, arguments, work));
+      SLUICE_ASSIGN(results.snapped, MeasureSnapped(pair, arguments.sluice, work));
     }
   }
+  SLUICE_ASSIGN(results.snapped_digits,
+                MeasureSnappedDigits(arguments.images, arguments.sluice, work));
   SLUICE_ASSIGN(results.codec_speeds, MeasureCodecSpeed(corpus.pairs));
   std::error_code ignored;
   fs::remove_all(work, ignored);
-  fs::remove(work + "-snapped", ignored);
-  fs::remove(work + "-snapped.snap.json", ignored);
   return results;
 }
 

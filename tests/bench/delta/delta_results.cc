@@ -75,6 +75,10 @@ std::vector<Goal> DeltaGoals(const DeltaResults& results) {
     goals.push_back({results.snapped->pair + " snapped at 0.5, percent of full",
                      results.snapped->percent, kSnappedPercentMax});
   }
+  for (const SnappedAccuracy& accuracy : results.snapped_digits.accuracies) {
+    goals.push_back({"digits snapped at 0.5, standard errors lost on " + accuracy.images,
+                     (accuracy.exact - accuracy.snapped) / accuracy.StandardError(), 1});
+  }
   const CodecSpeed speed = SumOf(results.codec_speeds);
   goals.push_back({"times the plain coder's encoding speed", speed.plain_encode_s / speed.encode_s,
                    kSpeedupMin, Bound::kAtLeast});

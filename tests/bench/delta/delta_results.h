@@ -6,6 +6,7 @@
 #include "tests/bench/delta/codec_speed.h"
 #include "tests/bench/delta/delta_corpus.h"
 #include "tests/bench/delta/delta_tool.h"
+#include "tests/bench/delta/snapped_update.h"
 #include "tests/bench/report.h"
 
 namespace sluice::bench {
@@ -29,15 +30,10 @@ struct PairResult {
   [[nodiscard]] std::uint64_t BarBytes() const;
 };
 
-/// A model whose update was snapped before it was encoded.
-struct SnappedResult {
-  std::string pair;
-  double percent = 0;  // of the full artifact
-};
-
 struct DeltaResults {
   std::vector<PairResult> pairs;
   std::optional<SnappedResult> snapped;
+  SnappedDigits snapped_digits;
   std::vector<CodecSpeed> codec_speeds;
 };
 

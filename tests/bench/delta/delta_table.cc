@@ -105,6 +105,21 @@ std::string SpeedTable(std::vector<CodecSpeed> speeds) {
   return text;
 }
 
+std::string DigitsText(const SnappedDigits& digits) {
+  std::string text =
+      "The digit classifier, all its layers trained on with pictures of the field: " +
+      PercentText(digits.exact_percent) + " % as it is, **" + PercentText(digits.snapped_percent) +
+      " %** snapped alike.\n\n| right of | the old model | its fine-tune | snapped | one standard "
+      "error |\n"
+      "|---|---|---|---|---|\n";
+  for (const SnappedAccuracy& accuracy : digits.accuracies) {
+    text += Print("| %zu %s | %.2f %% | %.2f %% | %.2f %% | %.2f %% |\n", accuracy.count,
+                  accuracy.images.c_str(), 100 * accuracy.old, 100 * accuracy.exact,
+                  100 * accuracy.snapped, 100 * accuracy.StandardError());
+  }
+  return text;
+}
+
 std::string NamedPairs(const DeltaResults& results) {
   std::string text;
   for (const PairResult& result : results.pairs) {
@@ -150,6 +165,7 @@ std::string DeltaMarkdown(const DeltaResults& results, const std::string& comman
     text += "\n" + results.snapped->pair + ", snapped at publish with `--step 0.5`: **" +
             PercentText(results.snapped->percent) + " %** of the artifact.\n";
   }
+  text += "\n" + DigitsText(results.snapped_digits);
   text += "\n## Pairs that stay more than half a point above the best other tool\n\n" +
           NamedPairs(results);
   text +=
