@@ -14,6 +14,7 @@
 #include "tests/bench/delta/codec_speed.h"
 #include "tests/bench/delta/delta_corpus.h"
 #include "tests/bench/delta/delta_table.h"
+#include "tests/bench/delta/killed_apply.h"
 #include "tests/bench/delta/made_pairs.h"
 #include "tests/bench/delta/snapped_update.h"
 
@@ -73,7 +74,7 @@ Status Select(const std::vector<std::string>& ids, Corpus& corpus) {
 
 Result<PairResult> MeasurePair(const ModelPair& pair, const Corpus& corpus,
                                const Arguments& arguments, const std::string& work) {
-  PairResult result{.pair = pair, .runs = {}, .baseline = {}, .reason = {}};
+  PairResult result{.pair = pair, .runs = {}, .kills = 0, .baseline = {}, .reason = {}};
   if (const auto found = corpus.baselines.find(pair.id); found != corpus.baselines.end())
     result.baseline = found->second;
   if (const auto found = corpus.reasons.find(pair.id); found != corpus.reasons.end())
@@ -81,6 +82,7 @@ Result<PairResult> MeasurePair(const ModelPair& pair, const Corpus& corpus,
   for (const DeltaTool& tool : AllDeltaTools(arguments.sluice)) {
     SLUICE_ASSIGN(result.runs[tool.name], RunTool(tool, {pair.old_path, pair.new_path, work}));
   }
+  SLUICE_ASSIGN(result.kills, ApplyKilledAtEveryBlock(pair, arguments.sluice, work));
   std::printf("%-24s sluice L %6.2f  S %6.2f  rdiff %6.2f  best other %6.2f %s\n", pair.id.c_str(),
               result.PercentOf(kOursL), result.PercentOf(kOursS), result.PercentOf(kRdiff),
               result.Percent(result.BestPeerBytes()),

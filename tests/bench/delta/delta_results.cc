@@ -94,7 +94,8 @@ nlohmann::json DeltaRows(const DeltaResults& results) {
                           {"kind", result.pair.kind},
                           {"dtype", result.pair.dtype},
                           {"made", result.pair.is_made},
-                          {"artifact_bytes", result.pair.new_bytes}};
+                          {"artifact_bytes", result.pair.new_bytes},
+                          {"kills", result.kills}};
     for (const auto& [name, run] : result.runs) {
       row["tools"][name] = {{"bytes", run.patch_bytes},
                             {"encode", CostJson(run.encode)},

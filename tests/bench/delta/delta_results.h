@@ -14,6 +14,7 @@ namespace sluice::bench {
 struct PairResult {
   ModelPair pair;
   std::map<std::string, ToolRun> runs;  // by the tool's name
+  std::size_t kills = 0;                // that its decoder went on after
   std::optional<Baseline> baseline;
   std::string reason;  // why it stays above its best peer, if somebody knows
 

@@ -65,6 +65,12 @@ std::string MeanRow(const DeltaResults& results, const char* name, bool publishe
   return Print("| **mean of %zu** | %s | |", count, name) + text + "\n";
 }
 
+std::size_t KillsOf(const DeltaResults& results) {
+  std::size_t kills = 0;
+  for (const PairResult& result : results.pairs) kills += result.kills;
+  return kills;
+}
+
 // Each tool over all pairs: CPU seconds add up, and the largest process counts.
 std::string CostTable(const DeltaResults& results) {
   std::string text =
@@ -142,7 +148,9 @@ std::string DeltaMarkdown(const DeltaResults& results, const std::string& comman
       command + "\n\n" + machine +
       "\n\n![percent of the full artifact, by pair and tool](delta.svg)\n\n"
       "`sluice librsync` uses nothing but stock librsync deltas; `sluice full` and `zstd -19` know "
-      "no base. Every\nresult was applied and its SHA-256 compared.\n\n";
+      "no base. Every\nresult was applied and its SHA-256 compared; ours once more by a program "
+      "that was killed at the end of every block,\n" +
+      std::to_string(KillsOf(results)) + " times in all.\n\n";
   text += SizeTable(results);
   text += MeanRow(results, "published", true, false);
   text += MeanRow(results, "trained", false, true);
