@@ -34,7 +34,7 @@ constexpr int LengthBits(int most) {
 struct DeltaModels {
   // By the elements before: the last one is as it was, is changed, is after another that is.
   Probability is_changed[kDeltaContexts][3];
-  // Trees of LengthBits, one after the other by their number of bits: kinds do not share them.
+  // Trees of LengthBits, one after the other by their number of bits: other widths, other trees.
   Probability bit_length[kDeltaContexts][2 << LengthBits(kBitLengthMax)];
   Probability second_bit[kBitLengthMax + 1];  // below the top one, by length and the bits before
   Probability third_bit[kBitLengthMax + 1][2];

@@ -138,14 +138,15 @@ LookSummary Summarise(const JudgeInput& input, const JudgeOutput& output, std::i
 std::string EncodeLookRecord(const std::string& rollout, const JudgeInput& input,
                              const JudgeOutput& output, const LookSummary& summary,
                              bool with_input) {
-  Json encoded_input = ToJson(input);
+  Sha256Stream digest;
+  WriteInput(input, [&](std::string_view text) { digest.Update(AsBytes(text)); });
   Json record = {{"name", rollout + "/" + std::to_string(summary.stage) + "/" +
                               std::to_string(summary.look) + "/" + std::to_string(summary.variant)},
-                 {"input_sha256", Sha256(AsBytes(DumpJson(encoded_input))).Hex()},
+                 {"input_sha256", digest.Finish().Hex()},
                  {"expected", ToJson(output)},
                  {"tolerance_rel", kSnapshotToleranceRel},
                  {"summary", ToJson(summary)}};
-  if (with_input) record["input"] = std::move(encoded_input);
+  if (with_input) record["input"] = ToJson(input);
   return DumpJson(record);
 }
 

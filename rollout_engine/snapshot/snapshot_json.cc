@@ -116,12 +116,36 @@ SnapshotJson ToJson(const RatioResult& r) {
 
 }  // namespace
 
-SnapshotJson ToJson(const JudgeInput& input) {
-  SnapshotJson devices = SnapshotJson::array();
-  for (const JudgedDevice& device : input.devices) devices.push_back(ToJson(device));
+namespace {
+
+// The devices come last, which WriteInput relies on.
+SnapshotJson WithDevices(const JudgeInput& input, SnapshotJson devices) {
   return {{"config", ToJson(input.config)}, {"look", input.look},
           {"elapsed_s", input.elapsed_s},   {"at_soak_end", input.at_soak_end},
           {"state", ToJson(input.state)},   {"devices", std::move(devices)}};
+}
+
+std::string OnOneLine(const SnapshotJson& json) {
+  return json.dump(-1, ' ', false, SnapshotJson::error_handler_t::replace);
+}
+
+}  // namespace
+
+SnapshotJson ToJson(const JudgeInput& input) {
+  SnapshotJson devices = SnapshotJson::array();
+  for (const JudgedDevice& device : input.devices) devices.push_back(ToJson(device));
+  return WithDevices(input, std::move(devices));
+}
+
+void WriteInput(const JudgeInput& input, const std::function<void(std::string_view)>& write) {
+  constexpr std::string_view kEnd = "]}";
+  const std::string frame = OnOneLine(WithDevices(input, SnapshotJson::array()));
+  write(std::string_view(frame).substr(0, frame.size() - kEnd.size()));
+  for (std::size_t i = 0; i < input.devices.size(); ++i) {
+    if (i > 0) write(",");
+    write(OnOneLine(ToJson(input.devices[i])));
+  }
+  write(kEnd);
 }
 
 SnapshotJson ToJson(const JudgeOutput& output) {

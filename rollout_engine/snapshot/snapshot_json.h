@@ -4,6 +4,7 @@
 // Included by .cc files only: the JSON library is slow to compile.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -34,6 +35,9 @@ struct Snapshot {
 Result<Snapshot> ParseSnapshot(std::string_view text);
 
 SnapshotJson ToJson(const JudgeInput& input);
+/// The text of ToJson(input) on one line, a device at a time: a million of them as one value would
+/// take gigabytes.
+void WriteInput(const JudgeInput& input, const std::function<void(std::string_view)>& write);
 /// With exactly the members that a vector's `expected` has.
 SnapshotJson ToJson(const JudgeOutput& output);
 

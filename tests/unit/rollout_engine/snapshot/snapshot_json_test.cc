@@ -53,6 +53,16 @@ TEST(SnapshotJson, ReadsBackWhatItWrote) {
   EXPECT_FALSE(snapshot->expected);
 }
 
+TEST(SnapshotJson, WritesAnInputPieceByPieceAsTheWholeWouldBe) {
+  JudgeInput input = Input();
+  for (const std::size_t devices : {60, 1, 0}) {
+    input.devices.resize(devices);
+    std::string text;
+    WriteInput(input, [&](std::string_view piece) { text += piece; });
+    EXPECT_EQ(text, ToJson(input).dump()) << devices;
+  }
+}
+
 TEST(SnapshotJson, ReadsAnyObjectThatHasAnInput) {
   const SnapshotJson record = {{"name", "r-0001/0/12"},
                                {"input", Document()},
