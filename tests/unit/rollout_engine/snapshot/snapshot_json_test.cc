@@ -55,7 +55,7 @@ TEST(SnapshotJson, ReadsBackWhatItWrote) {
 
 TEST(SnapshotJson, WritesAnInputPieceByPieceAsTheWholeWouldBe) {
   JudgeInput input = Input();
-  for (const std::size_t devices : {60, 1, 0}) {
+  for (const std::size_t devices : {std::size_t{60}, std::size_t{1}, std::size_t{0}}) {
     input.devices.resize(devices);
     std::string text;
     WriteInput(input, [&](std::string_view piece) { text += piece; });
