@@ -3,6 +3,10 @@
 #include <MQTTAsync.h>
 
 #include <array>
+#include <optional>
+#include <utility>
+
+#include "common/mqtt/tls_probe.h"
 
 namespace sluice {
 namespace {
@@ -15,13 +19,7 @@ constexpr std::array kConnackTexts = {"",
                                       "wrong user name or password",
                                       "not authorized"};
 
-/// What a failed TLS connection may be put down to: Paho does not say which.
-std::string TlsCauses(const PahoOptions& options) {
-  const std::string trusted =
-      options.tls.ca_path.empty() ? "the system's authorities" : options.tls.ca_path;
-  return "; if the broker runs, its certificate has expired, is of none of " + trusted +
-         " or for another host name, or it wants a certificate of ours";
-}
+bool IsConnackCode(int code) { return code > 0 && code < static_cast<int>(kConnackTexts.size()); }
 
 }  // namespace
 
@@ -37,14 +35,17 @@ Error PublishError(const mqtt::exception& error) {
 }
 
 Error ConnectError(const PahoOptions& options, int code, const std::string& detail) {
-  if (code > 0 && code < static_cast<int>(kConnackTexts.size())) {
+  if (IsConnackCode(code)) {
     return {ErrorCode::kBrokerRefused, options.broker_url + " refused the connection: " +
                                            kConnackTexts[static_cast<std::size_t>(code)] + " (" +
                                            std::to_string(code) + ")"};
   }
   const bool is_tls = options.broker_url.starts_with("ssl://");
-  return {ErrorCode::kNotConnected,
-          options.broker_url + ": " + detail + (is_tls ? TlsCauses(options) : "")};
+  if (is_tls) {
+    if (std::optional<Error> why = ProbeTls(options)) return *std::move(why);
+  }
+  return {ErrorCode::kNotConnected, options.broker_url + ": " + detail +
+                                        (is_tls ? "; is the broker there, and with TLS?" : "")};
 }
 
 }  // namespace sluice

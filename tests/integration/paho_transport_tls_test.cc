@@ -66,7 +66,9 @@ TEST_F(PahoTransportTls, ShowsItsOwnCertificateToABrokerThatAsks) {
   StartBroker(certificates_.ListenerConfig("server") + "cafile " +
               certificates_.File("authority.pem") + "\nrequire_certificate true\n");
   PahoOptions options = Options();
-  EXPECT_EQ(FailureOf(options).code, ErrorCode::kNotConnected);
+  const Error why = FailureOf(options);
+  EXPECT_EQ(why.code, ErrorCode::kBrokerRefused);
+  EXPECT_THAT(why.text, ::testing::HasSubstr("certificate required")) << why.Line();
   options.tls.certificate_path = certificates_.File("device.pem");
   options.tls.key_path = certificates_.File("device.key");
   EXPECT_TRUE(Connects(options));
@@ -77,27 +79,41 @@ TEST_F(PahoTransportTls, RefusesABrokerOfAnotherAuthority) {
   certificates_.MakeServer("server", "stranger", "DNS:localhost");
   StartBroker(certificates_.ListenerConfig("server"));
   const Error why = FailureOf(Options());
-  EXPECT_EQ(why.code, ErrorCode::kNotConnected);
-  EXPECT_THAT(why.text, ::testing::HasSubstr("none of " + certificates_.File("authority.pem")));
+  EXPECT_EQ(why.code, ErrorCode::kTlsUntrustedCa);
+  EXPECT_THAT(why.text, ::testing::HasSubstr("by CN = stranger is of none of " +
+                                             certificates_.File("authority.pem")))
+      << why.Line();
 }
 
 TEST_F(PahoTransportTls, RefusesACertificateForAnotherHost) {
   certificates_.MakeServer("server", "authority", "DNS:elsewhere");
   StartBroker(certificates_.ListenerConfig("server"));
   const Error why = FailureOf(Options());
-  EXPECT_THAT(why.text, ::testing::HasSubstr("another host name"));
+  EXPECT_EQ(why.code, ErrorCode::kTlsHostname);
+  EXPECT_THAT(why.text, ::testing::HasSubstr("of CN = server is not for localhost")) << why.Line();
 }
 
 TEST_F(PahoTransportTls, RefusesACertificateThatHasExpired) {
   certificates_.MakeServer("server", "authority", "DNS:localhost", -1);
   StartBroker(certificates_.ListenerConfig("server"));
   const Error why = FailureOf(Options());
-  EXPECT_THAT(why.text, ::testing::HasSubstr("expired"));
+  EXPECT_EQ(why.code, ErrorCode::kTlsCertExpired);
+  EXPECT_THAT(why.text, ::testing::HasSubstr("has expired on ")) << why.Line();
+}
+
+TEST_F(PahoTransportTls, RefusesACertificateThatIsNotValidYetAndAsksForTheClock) {
+  certificates_.MakeServerOfTheFuture("server", "authority");
+  StartBroker(certificates_.ListenerConfig("server"));
+  const Error why = FailureOf(Options());
+  EXPECT_EQ(why.code, ErrorCode::kTlsClock);
+  EXPECT_THAT(why.text, ::testing::HasSubstr("Jan  1 00:00:00 2100 GMT")) << why.Line();
 }
 
 TEST_F(PahoTransportTls, NeverFallsBackToAnOpenConnection) {
   StartBroker("");
-  EXPECT_EQ(FailureOf(Options()).code, ErrorCode::kNotConnected);
+  const Error why = FailureOf(Options());
+  EXPECT_EQ(why.code, ErrorCode::kNotConnected);
+  EXPECT_THAT(why.text, ::testing::HasSubstr("with TLS?")) << why.Line();
 }
 
 TEST_F(PahoTransportTls, DoesNotStartWithAFileThatIsMissing) {

@@ -46,6 +46,7 @@ set(demo common/base)
 set(THIRD_PARTY
     "wolfssl/:common/crypto"
     "mqtt/|MQTT:common/mqtt"
+    "openssl/:common/mqtt"
     "flatbuffers/|_generated\\.h:common/contract"
     "rocksdb/:rollout_engine/store"
     "librsync\\.h:common/payload,rollout_engine/payload"

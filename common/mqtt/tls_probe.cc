@@ -1,0 +1,206 @@
+#include "common/mqtt/tls_probe.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include <array>
+#include <string>
+
+namespace sluice {
+namespace {
+
+template <auto kFree>
+struct Freed {
+  template <class T>
+  void operator()(T* object) const {
+    kFree(object);
+  }
+};
+using Context = std::unique_ptr<SSL_CTX, Freed<SSL_CTX_free>>;
+using Session = std::unique_ptr<SSL, Freed<SSL_free>>;
+using Certificate = std::unique_ptr<X509, Freed<X509_free>>;
+using Addresses = std::unique_ptr<addrinfo, Freed<freeaddrinfo>>;
+using Text = std::unique_ptr<BIO, Freed<BIO_free>>;
+
+struct Endpoint {
+  std::string host, port;
+};
+
+Endpoint EndpointOf(const std::string& url) {
+  const std::string rest = url.substr(url.find("://") + 3);
+  const std::size_t colon = rest.rfind(':');
+  Endpoint endpoint{rest.substr(0, colon),
+                    colon == std::string::npos ? "8883" : rest.substr(colon + 1)};
+  if (endpoint.host.starts_with('[') && endpoint.host.ends_with(']')) {
+    endpoint.host = endpoint.host.substr(1, endpoint.host.size() - 2);
+  }
+  return endpoint;
+}
+
+class Socket {
+ public:
+  explicit Socket(int fd) : fd_(fd) {}
+  ~Socket() {
+    if (fd_ >= 0) ::close(fd_);
+  }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+
+  /// Connects in time; reads and writes then wait no longer either.
+  [[nodiscard]] bool Connect(const addrinfo& address) const {
+    if (fd_ < 0) return false;
+    const auto timeout_ms = static_cast<int>(std::chrono::milliseconds(kTlsProbeTimeout).count());
+    const timeval timeout{.tv_sec = kTlsProbeTimeout.count(), .tv_usec = 0};
+    if (::fcntl(fd_, F_SETFL, O_NONBLOCK) != 0) return false;
+    if (::connect(fd_, address.ai_addr, address.ai_addrlen) != 0) {
+      pollfd ready{.fd = fd_, .events = POLLOUT, .revents = 0};
+      int failure = 0;
+      socklen_t size = sizeof failure;
+      if (errno != EINPROGRESS || ::poll(&ready, 1, timeout_ms) != 1 ||
+          ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &failure, &size) != 0 || failure != 0) {
+        return false;
+      }
+    }
+    return ::fcntl(fd_, F_SETFL, 0) == 0 &&
+           ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0 &&
+           ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) == 0;
+  }
+  [[nodiscard]] int fd() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+/// Trusts, shows and expects what the transport does, but goes on after a fault to tell it.
+Context MakeContext(const TlsFiles& files) {
+  Context context(SSL_CTX_new(TLS_client_method()));
+  if (!context) return nullptr;
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
+  const bool trusts =
+      files.ca_path.empty()
+          ? SSL_CTX_set_default_verify_paths(context.get()) == 1
+          : SSL_CTX_load_verify_locations(context.get(), files.ca_path.c_str(), nullptr) == 1;
+  if (!trusts) return nullptr;
+  if (!files.certificate_path.empty() &&
+      (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate_path.c_str()) != 1 ||
+       SSL_CTX_use_PrivateKey_file(context.get(), files.key_path.c_str(), SSL_FILETYPE_PEM) != 1)) {
+    return nullptr;
+  }
+  return context;
+}
+
+bool ExpectHost(SSL* session, const std::string& host) {
+  std::array<unsigned char, sizeof(in6_addr)> address;
+  if (::inet_pton(AF_INET, host.c_str(), address.data()) == 1 ||
+      ::inet_pton(AF_INET6, host.c_str(), address.data()) == 1) {
+    return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(session), host.c_str()) == 1;
+  }
+  return SSL_set_tlsext_host_name(session, host.c_str()) == 1 &&
+         SSL_set1_host(session, host.c_str()) == 1;
+}
+
+template <class Print>
+std::string Printed(const Print& print) {
+  const Text text(BIO_new(BIO_s_mem()));
+  char* data = nullptr;
+  if (!text || print(text.get()) <= 0) return "?";
+  const long size = BIO_get_mem_data(text.get(), &data);
+  return {data, static_cast<std::size_t>(size)};
+}
+
+std::string DateOf(const ASN1_TIME* time) {
+  return Printed([&](BIO* to) { return ASN1_TIME_print(to, time); });
+}
+
+std::string NameOf(const X509_NAME* name) {
+  return Printed([&](BIO* to) { return X509_NAME_print_ex(to, name, 0, XN_FLAG_ONELINE); });
+}
+
+bool HasEnded(const ASN1_TIME* time) { return X509_cmp_current_time(time) < 0; }
+
+/// What is wrong with the broker's certificate.
+std::optional<Error> FaultOf(const PahoOptions& options, const Endpoint& endpoint,
+                             X509* certificate, long result) {
+  const std::string whose = options.broker_url + ": the broker's certificate ";
+  const std::string trusted =
+      options.tls.ca_path.empty() ? "the system's authorities" : options.tls.ca_path;
+  const ASN1_TIME* const from = X509_get0_notBefore(certificate);
+  const ASN1_TIME* const to = X509_get0_notAfter(certificate);
+  if (result == X509_V_OK) return std::nullopt;
+  // The same results stand for certificates further up, whose dates would be others.
+  if (result == X509_V_ERR_CERT_HAS_EXPIRED && HasEnded(to)) {
+    return Error{ErrorCode::kTlsCertExpired, whose + "has expired on " + DateOf(to) + "; renew it"};
+  }
+  if (result == X509_V_ERR_CERT_NOT_YET_VALID && !HasEnded(from)) {
+    return Error{ErrorCode::kTlsClock, whose + "is valid from " + DateOf(from) +
+                                           " on, which this clock has not reached; set the clock"};
+  }
+  if (result == X509_V_ERR_HOSTNAME_MISMATCH || result == X509_V_ERR_IP_ADDRESS_MISMATCH) {
+    return Error{ErrorCode::kTlsHostname,
+                 whose + "of " + NameOf(X509_get_subject_name(certificate)) + " is not for " +
+                     endpoint.host + "; connect by a name in it"};
+  }
+  return Error{ErrorCode::kTlsUntrustedCa,
+               whose + "by " + NameOf(X509_get_issuer_name(certificate)) + " is of none of " +
+                   trusted + " (" + X509_verify_cert_error_string(result) +
+                   "); give the right CA file"};
+}
+
+/// The alert that the broker ended the connection with, if any: it takes no certificate of ours.
+std::optional<Error> RefusalOf(const PahoOptions& options) {
+  const unsigned long error = ERR_peek_last_error();
+  if (ERR_GET_LIB(error) != ERR_LIB_SSL || ERR_GET_REASON(error) < SSL_AD_REASON_OFFSET) {
+    return std::nullopt;
+  }
+  const char* const reason = ERR_reason_error_string(error);
+  return Error{ErrorCode::kBrokerRefused, options.broker_url +
+                                              " refused our side of the TLS handshake: " +
+                                              (reason == nullptr ? "no reason given" : reason) +
+                                              "; give a certificate and key that the broker takes"};
+}
+
+}  // namespace
+
+std::optional<Error> ProbeTls(const PahoOptions& options) {
+  const Endpoint endpoint = EndpointOf(options.broker_url);
+  addrinfo hints{};
+  hints.ai_flags = AI_ADDRCONFIG;
+  hints.ai_socktype = SOCK_STREAM;
+  addrinfo* found = nullptr;
+  if (::getaddrinfo(endpoint.host.c_str(), endpoint.port.c_str(), &hints, &found) != 0) {
+    return std::nullopt;
+  }
+  const Addresses addresses(found);
+  const Context context = MakeContext(options.tls);
+  for (const addrinfo* address = found; context && address != nullptr; address = address->ai_next) {
+    const Socket socket(::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, 0));
+    if (!socket.Connect(*address)) continue;
+    ERR_clear_error();
+    const Session session(SSL_new(context.get()));
+    if (!session || !ExpectHost(session.get(), endpoint.host) ||
+        SSL_set_fd(session.get(), socket.fd()) != 1) {
+      return std::nullopt;
+    }
+    if (SSL_connect(session.get()) != 1) return RefusalOf(options);
+    const Certificate certificate(SSL_get1_peer_certificate(session.get()));
+    if (!certificate) return std::nullopt;
+    if (auto fault =
+            FaultOf(options, endpoint, certificate.get(), SSL_get_verify_result(session.get()))) {
+      return fault;
+    }
+    // TLS 1.3 lets a client finish before the broker has looked at its certificate.
+    char byte = 0;
+    return SSL_read(session.get(), &byte, 1) > 0 ? std::nullopt : RefusalOf(options);
+  }
+  return std::nullopt;
+}
+
+}  // namespace sluice
