@@ -1,17 +1,16 @@
 #include "common/mqtt/tls_probe.h"
 
 #include <arpa/inet.h>
-#include <fcntl.h>
 #include <netdb.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <string>
 
 namespace sluice {
@@ -45,54 +44,73 @@ Endpoint EndpointOf(const std::string& url) {
   return endpoint;
 }
 
+/// A socket that never blocks, and the time that is left for it.
 class Socket {
  public:
-  explicit Socket(int fd) : fd_(fd) {}
+  using Clock = std::chrono::steady_clock;
+
+  Socket(int fd, Clock::time_point deadline) : fd_(fd), deadline_(deadline) {}
   ~Socket() {
     if (fd_ >= 0) ::close(fd_);
   }
   Socket(const Socket&) = delete;
   Socket& operator=(const Socket&) = delete;
 
-  /// Connects in time; reads and writes then wait no longer either.
   [[nodiscard]] bool Connect(const addrinfo& address) const {
     if (fd_ < 0) return false;
-    const auto timeout_ms = static_cast<int>(std::chrono::milliseconds(kTlsProbeTimeout).count());
-    const timeval timeout{.tv_sec = kTlsProbeTimeout.count(), .tv_usec = 0};
-    if (::fcntl(fd_, F_SETFL, O_NONBLOCK) != 0) return false;
-    if (::connect(fd_, address.ai_addr, address.ai_addrlen) != 0) {
-      pollfd ready{.fd = fd_, .events = POLLOUT, .revents = 0};
-      int failure = 0;
-      socklen_t size = sizeof failure;
-      if (errno != EINPROGRESS || ::poll(&ready, 1, timeout_ms) != 1 ||
-          ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &failure, &size) != 0 || failure != 0) {
-        return false;
-      }
+    if (::connect(fd_, address.ai_addr, address.ai_addrlen) == 0) return true;
+    int failure = 0;
+    socklen_t size = sizeof failure;
+    return errno == EINPROGRESS && Await(POLLOUT) &&
+           ::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &failure, &size) == 0 && failure == 0;
+  }
+  /// Calls a step of OpenSSL until it is done, has failed or the time is up.
+  template <class Step>
+  int Run(SSL* session, const Step& step) const {
+    for (;;) {
+      ERR_clear_error();
+      const int result = step();
+      const int wants = SSL_get_error(session, result);
+      const short event = wants == SSL_ERROR_WANT_READ    ? POLLIN
+                          : wants == SSL_ERROR_WANT_WRITE ? POLLOUT
+                                                          : 0;
+      if (event == 0 || !Await(event)) return result;
     }
-    return ::fcntl(fd_, F_SETFL, 0) == 0 &&
-           ::setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0 &&
-           ::setsockopt(fd_, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof timeout) == 0;
   }
   [[nodiscard]] int fd() const { return fd_; }
 
  private:
+  [[nodiscard]] bool Await(short event) const {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline_ - Clock::now());
+    pollfd ready{.fd = fd_, .events = event, .revents = 0};
+    return left.count() > 0 && ::poll(&ready, 1, static_cast<int>(left.count())) == 1;
+  }
+
   int fd_;
+  Clock::time_point deadline_;
 };
 
-/// Trusts, shows and expects what the transport does, but goes on after a fault to tell it.
-Context MakeContext(const TlsFiles& files) {
+/// Trusts and shows what the transport does, but goes on after a fault to tell it. E_USAGE for a
+/// file that is not what it should be.
+Result<Context> MakeContext(const TlsFiles& files) {
   Context context(SSL_CTX_new(TLS_client_method()));
-  if (!context) return nullptr;
+  if (!context) return Fail(ErrorCode::kInternal, "OpenSSL gives no TLS context");
   SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
-  const bool trusts =
-      files.ca_path.empty()
-          ? SSL_CTX_set_default_verify_paths(context.get()) == 1
-          : SSL_CTX_load_verify_locations(context.get(), files.ca_path.c_str(), nullptr) == 1;
-  if (!trusts) return nullptr;
-  if (!files.certificate_path.empty() &&
-      (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate_path.c_str()) != 1 ||
-       SSL_CTX_use_PrivateKey_file(context.get(), files.key_path.c_str(), SSL_FILETYPE_PEM) != 1)) {
-    return nullptr;
+  if (files.ca_path.empty()) {
+    SSL_CTX_set_default_verify_paths(context.get());
+  } else if (SSL_CTX_load_verify_locations(context.get(), files.ca_path.c_str(), nullptr) != 1) {
+    return Fail(ErrorCode::kUsage, "TLS file " + files.ca_path +
+                                       " holds no certificate of an authority; give a PEM file");
+  }
+  if (files.certificate_path.empty()) return context;
+  if (SSL_CTX_use_certificate_chain_file(context.get(), files.certificate_path.c_str()) != 1) {
+    return Fail(ErrorCode::kUsage,
+                "TLS file " + files.certificate_path + " holds no certificate; give a PEM file");
+  }
+  if (SSL_CTX_use_PrivateKey_file(context.get(), files.key_path.c_str(), SSL_FILETYPE_PEM) != 1) {
+    return Fail(ErrorCode::kUsage, "TLS file " + files.key_path + " holds no key of certificate " +
+                                       files.certificate_path + "; give that one");
   }
   return context;
 }
@@ -170,6 +188,8 @@ std::optional<Error> RefusalOf(const PahoOptions& options) {
 }  // namespace
 
 std::optional<Error> ProbeTls(const PahoOptions& options) {
+  const Result<Context> context = MakeContext(options.tls);
+  if (!context) return context.error();
   const Endpoint endpoint = EndpointOf(options.broker_url);
   addrinfo hints{};
   hints.ai_flags = AI_ADDRCONFIG;
@@ -179,17 +199,20 @@ std::optional<Error> ProbeTls(const PahoOptions& options) {
     return std::nullopt;
   }
   const Addresses addresses(found);
-  const Context context = MakeContext(options.tls);
-  for (const addrinfo* address = found; context && address != nullptr; address = address->ai_next) {
-    const Socket socket(::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC, 0));
+  const auto deadline = Socket::Clock::now() + kTlsProbeTimeout;
+  for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
+    const Socket socket(
+        ::socket(address->ai_family, address->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+        deadline);
     if (!socket.Connect(*address)) continue;
-    ERR_clear_error();
-    const Session session(SSL_new(context.get()));
+    const Session session(SSL_new(context->get()));
     if (!session || !ExpectHost(session.get(), endpoint.host) ||
         SSL_set_fd(session.get(), socket.fd()) != 1) {
       return std::nullopt;
     }
-    if (SSL_connect(session.get()) != 1) return RefusalOf(options);
+    if (socket.Run(session.get(), [&] { return SSL_connect(session.get()); }) != 1) {
+      return RefusalOf(options);
+    }
     const Certificate certificate(SSL_get1_peer_certificate(session.get()));
     if (!certificate) return std::nullopt;
     if (auto fault =
@@ -198,7 +221,8 @@ std::optional<Error> ProbeTls(const PahoOptions& options) {
     }
     // TLS 1.3 lets a client finish before the broker has looked at its certificate.
     char byte = 0;
-    return SSL_read(session.get(), &byte, 1) > 0 ? std::nullopt : RefusalOf(options);
+    const int read = socket.Run(session.get(), [&] { return SSL_read(session.get(), &byte, 1); });
+    return read > 0 ? std::nullopt : RefusalOf(options);
   }
   return std::nullopt;
 }

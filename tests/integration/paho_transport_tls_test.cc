@@ -109,6 +109,20 @@ TEST_F(PahoTransportTls, RefusesACertificateThatIsNotValidYetAndAsksForTheClock)
   EXPECT_THAT(why.text, ::testing::HasSubstr("Jan  1 00:00:00 2100 GMT")) << why.Line();
 }
 
+TEST_F(PahoTransportTls, NamesAFileOfOursThatIsNotWhatItShouldBe) {
+  certificates_.MakeServer("server", "authority", "DNS:localhost");
+  certificates_.MakeServer("device", "authority", "DNS:device");
+  StartBroker(certificates_.ListenerConfig("server"));
+  PahoOptions options = Options();
+  options.tls.ca_path = certificates_.File("authority.key");
+  EXPECT_THAT(FailureOf(options).Line(),
+              ::testing::MatchesRegex("E_USAGE: .*holds no certificate.*"));
+  options = Options();
+  options.tls.certificate_path = certificates_.File("device.pem");
+  options.tls.key_path = certificates_.File("server.key");
+  EXPECT_THAT(FailureOf(options).Line(), ::testing::MatchesRegex("E_USAGE: .*holds no key of.*"));
+}
+
 TEST_F(PahoTransportTls, NeverFallsBackToAnOpenConnection) {
   StartBroker("");
   const Error why = FailureOf(Options());
